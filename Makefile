@@ -1,0 +1,43 @@
+# `make` alone lists the targets. Arguments pass through: make demo ARGS="--output json"
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+ARGS   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install test lint types unit acceptance chaos demo clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+install: $(VENV)/.installed  ## make .venv and install everything into it
+
+$(VENV)/.installed: pyproject.toml $(wildcard setup.py) $(wildcard stream/avro/*.pyx)
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+test: lint types unit acceptance chaos  ## everything CI runs: lint, types, unit, acceptance, a short chaos run
+
+lint: install  ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install  ## mypy --strict
+	$(BIN)/mypy
+
+unit: install  ## no network, no sleep
+	$(BIN)/pytest tests/unit $(ARGS)
+
+acceptance: install  ## whole processes on a real Apache Kafka
+	$(BIN)/pytest tests/acceptance $(ARGS)
+
+chaos: install  ## kills, pauses and broker stops, seeded, short
+	$(BIN)/pytest tests/chaos $(ARGS)
+
+demo: install  ## watch 336,776 flights go through, exactly once, over a killed worker
+	$(BIN)/stream demo $(ARGS)
+
+clean:  ## remove .venv, caches and the development Kafka's files
+	rm -rf $(VENV) .stream .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info stream/avro/*.c stream/avro/*.so

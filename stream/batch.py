@@ -1,0 +1,297 @@
+"""The nouns that travel down the line: Messages, Batch, Failure, Result, Rows, Outcome.
+
+Messages are bytes as Kafka gave them, held as columns (one buffer and its offsets), so that no Python
+object per event is needed between Kafka and the codec. A Batch is the decoded events as Arrow columns.
+Whatever leaves the line is a Failure; what stays to the end becomes Rows. Nothing here knows Kafka.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Int32s = npt.NDArray[np.int32]
+Int64s = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
+Header = tuple[str, bytes | None]
+
+NULL_VALUE: Final = 1
+NULL_KEY: Final = 2
+
+META_SCHEMA: Final = pa.schema(
+    [
+        pa.field("_topic", pa.string(), nullable=False),
+        pa.field("_partition", pa.int32(), nullable=False),
+        pa.field("_offset", pa.int64(), nullable=False),
+        pa.field("_timestamp", pa.timestamp("ms", "UTC")),
+        pa.field("_key", pa.binary()),
+    ]
+)
+"""Columns that every stage and output may use beside those of the event."""
+
+
+class Origin(NamedTuple):
+    """Where an event was read."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """n messages of one poll.
+
+    values[value_offsets[i]:value_offsets[i + 1]] is the value of message i, likewise for keys.
+    topic[i] is an index into topics. timestamp is in ms since the epoch, -1 when there is none.
+    flags holds NULL_VALUE and NULL_KEY. headers is None when no message has any.
+    next_offsets and group_metadata were taken together with the messages and are what the
+    transaction commits; group_metadata is opaque here.
+    """
+
+    values: bytes | memoryview
+    value_offsets: Int64s
+    keys: bytes | memoryview
+    key_offsets: Int64s
+    topics: tuple[str, ...]
+    topic: Int32s
+    partition: Int32s
+    offset: Int64s
+    timestamp: Int64s
+    flags: Bytes
+    headers: Sequence[Sequence[Header] | None] | None = None
+    next_offsets: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    group_metadata: Any = None
+
+    def __len__(self) -> int:
+        return len(self.offset)
+
+    def value(self, row: int) -> bytes | None:
+        if self.flags[row] & NULL_VALUE:
+            return None
+        return bytes(self.values[self.value_offsets[row] : self.value_offsets[row + 1]])
+
+    def key(self, row: int) -> bytes | None:
+        if self.flags[row] & NULL_KEY:
+            return None
+        return bytes(self.keys[self.key_offsets[row] : self.key_offsets[row + 1]])
+
+    def headers_of(self, row: int) -> Sequence[Header]:
+        return (self.headers[row] or ()) if self.headers is not None else ()
+
+    def origin(self, row: int) -> Origin:
+        return Origin(self.topics[self.topic[row]], int(self.partition[row]), int(self.offset[row]))
+
+    @classmethod
+    def of(
+        cls,
+        values: Sequence[bytes | None],
+        keys: Sequence[bytes | None] | None = None,
+        *,
+        topic: str = "input",
+        timestamp_ms: int = -1,
+        first_offset: int = 0,
+    ) -> Messages:
+        """Messages of one partition that no broker has seen: a file's, or a test's."""
+        n = len(values)
+        keys = keys if keys is not None else [None] * n
+        value_bytes, value_offsets = pack(values)
+        key_bytes, key_offsets = pack(keys)
+        nulls = [(NULL_VALUE * (v is None)) | (NULL_KEY * (k is None)) for v, k in zip(values, keys, strict=True)]
+        return cls(
+            values=value_bytes,
+            value_offsets=value_offsets,
+            keys=key_bytes,
+            key_offsets=key_offsets,
+            topics=(topic,),
+            topic=np.zeros(n, np.int32),
+            partition=np.zeros(n, np.int32),
+            offset=np.arange(first_offset, first_offset + n, dtype=np.int64),
+            timestamp=np.full(n, timestamp_ms, np.int64),
+            flags=np.array(nulls, np.uint8),
+            next_offsets={(topic, 0): first_offset + n},
+        )
+
+
+def pack(items: Sequence[bytes | None]) -> tuple[bytes, Int64s]:
+    """One buffer and n + 1 offsets; a None takes no room."""
+    offsets = np.zeros(len(items) + 1, np.int64)
+    np.cumsum([len(i) if i is not None else 0 for i in items], out=offsets[1:])
+    return b"".join([i for i in items if i is not None]), offsets
+
+
+class FailureClass(enum.StrEnum):
+    """What is done with an event that was set aside."""
+
+    POISON = "poison"
+    TRANSIENT = "transient"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One event that left the line: data, not an exception.
+
+    row is the message's index in Messages. stage and reason are metric labels from closed sets.
+    detail is for a person and never holds a piece of the event. facts become headers
+    `stream.<name>` of the dead letter: "schema", "suite", "expectations", "model".
+    """
+
+    row: int
+    stage: str
+    kind: FailureClass
+    reason: str
+    detail: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Decoded events as columns; rows[i] is the message index of row i, strictly rising.
+
+    warnings: message index -> ids of the warning expectations that the event did not meet.
+    """
+
+    messages: Messages
+    rows: Int64s
+    columns: pa.RecordBatch
+    warnings: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __post_init__(self) -> None:
+        assert len(self.rows) == self.columns.num_rows, "every row has its message"
+
+    def column(self, path: str) -> pa.Array:
+        """A column by name, a field of a record by dotted path ("engine.power"), or a meta column.
+
+        A null record makes its fields null. Raises KeyError for a name that is not there.
+        """
+        if path in META_SCHEMA.names:
+            return self._meta(path)
+        head, *rest = (path,) if path in self.columns.schema.names else path.split(".")
+        array = self.columns.column(head)
+        for name in rest:
+            array = _child(array, name)
+        return array
+
+    def filter(self, keep: npt.NDArray[np.bool_]) -> Batch:
+        """The rows where keep is true; the batch itself when that is all of them."""
+        if keep.all():
+            return self
+        return Batch(self.messages, self.rows[keep], self.columns.filter(pa.array(keep)), self.warnings)
+
+    def slice(self, start: int, stop: int) -> Batch:
+        """Rows start to stop, without a copy of the columns."""
+        return Batch(self.messages, self.rows[start:stop], self.columns.slice(start, stop - start), self.warnings)
+
+    def with_columns(self, columns: Mapping[str, pa.Array]) -> Batch:
+        """The same rows with columns added, or replaced where the name exists."""
+        names = [*self.columns.schema.names, *(c for c in columns if c not in self.columns.schema.names)]
+        arrays = [columns[n] if n in columns else self.columns.column(n) for n in names]
+        return Batch(self.messages, self.rows, pa.RecordBatch.from_arrays(arrays, names=names), self.warnings)
+
+    def _meta(self, name: str) -> pa.Array:
+        m, rows = self.messages, self.rows
+        match name:
+            case "_topic":
+                return pa.DictionaryArray.from_arrays(pa.array(m.topic[rows]), pa.array(m.topics, pa.string())).cast(
+                    pa.string()
+                )
+            case "_partition":
+                return pa.array(m.partition[rows])
+            case "_offset":
+                return pa.array(m.offset[rows])
+            case "_timestamp":
+                return pa.array(m.timestamp[rows], pa.timestamp("ms", "UTC"), mask=m.timestamp[rows] < 0)
+            case _:
+                return pa.array([m.key(int(row)) for row in rows], pa.binary())
+
+
+def _child(array: pa.Array, name: str) -> pa.Array:
+    """A field of a struct column, null wherever the struct is null."""
+    if not pa.types.is_struct(array.type) or array.type.get_field_index(name) < 0:
+        raise KeyError(name)
+    return array.flatten()[array.type.get_field_index(name)]
+
+
+def resolve(schema: pa.Schema, path: str) -> pa.Field | None:
+    """The field that Batch.column(path) will give for a batch of this schema, or None."""
+    if path in META_SCHEMA.names:
+        return META_SCHEMA.field(path)
+    head, *rest = (path,) if path in schema.names else path.split(".")
+    if head not in schema.names:
+        return None
+    found = schema.field(head)
+    nullable = found.nullable
+    for name in rest:
+        if not pa.types.is_struct(found.type) or found.type.get_field_index(name) < 0:
+            return None
+        found = found.type.field(found.type.get_field_index(name))
+        nullable = nullable or found.nullable
+    return found.with_name(path).with_nullable(nullable)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a stage answers for the n events it was given: passed + set aside = n.
+
+    warnings counts, by (suite, expectation), warning expectations that were not met: once a row,
+    or once a batch for expectations about the whole batch.
+    """
+
+    batch: Batch
+    failures: Sequence[Failure] = ()
+    warnings: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Encoded events for one output topic; rows[i] is the message index that row i came from."""
+
+    topic: str
+    rows: Int64s
+    values: bytes | memoryview
+    value_offsets: Int64s
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class StageReport:
+    """What one stage did with one batch, for the metrics."""
+
+    stage: str
+    seconds: float
+    passed: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of every message of a poll: outputs + failures + filtered = messages."""
+
+    messages: Messages
+    outputs: Sequence[Rows]
+    failures: Sequence[Failure]
+    filtered: int = 0
+    warnings: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    warning_counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    reports: Sequence[StageReport] = ()
+
+    def __post_init__(self) -> None:
+        accounted = sum(map(len, self.outputs)) + len(self.failures) + self.filtered
+        assert accounted == len(self.messages), f"{len(self.messages)} messages in, {accounted} accounted for"
+
+
+def failures_of(rows: Iterable[int], stage: str, reason: str, detail: str = "", **facts: str) -> list[Failure]:
+    """The same poison verdict for several messages."""
+    return [Failure(int(row), stage, FailureClass.POISON, reason, detail, facts) for row in rows]

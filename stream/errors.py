@@ -1,0 +1,121 @@
+"""Every exception of the product, in three families: the family says what happens next.
+
+    StreamError
+    ├── EventError               this event is bad: set aside with a reason, the others go on
+    │   ├── PoisonError          it will never pass: dead letter
+    │   └── TransientError       it may pass later: retry tier, or dead letter when there is none
+    ├── AttemptError             this attempt failed: commit nothing, recover, read again
+    │   ├── TransactionError     Kafka refused or lost a step of the transaction
+    │   └── SystemicError        something every event needs is down: pause, probe, resume
+    └── ProcessError             this process is done: one clear line, a non-zero exit code
+        ├── ConfigurationError   the pipeline file, the environment or a file they name is wrong
+        ├── UnreachableError     Kafka or the schema registry did not answer at start
+        └── FatalError           fenced, a fatal client error, or stuck while running
+
+Anything else that is raised is a defect of ours or of a user's hook: it is never swallowed and never
+dead-lettered, the process ends with its traceback.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+
+class ExitCode(enum.IntEnum):
+    """What the exit status of every command means."""
+
+    DONE = 0
+    CHECK_FAILED = 1
+    CONFIGURATION = 2
+    UNREACHABLE = 3
+    FATAL = 4
+
+
+class StreamError(Exception):
+    """Root of the product's own exceptions."""
+
+
+class EventError(StreamError):
+    """This event is bad. `reason` is a metric label from a small closed set, `detail` is for a person.
+
+    Neither may hold a piece of the event: both reach logs, metrics and headers.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+
+class PoisonError(EventError):
+    """The event will fail however often it is tried."""
+
+
+class TransientError(EventError):
+    """The event may pass later, for example when a called service answers again."""
+
+
+class AttemptError(StreamError):
+    """This attempt failed as a whole; nothing of it was committed."""
+
+
+class TransactionError(AttemptError):
+    """A step of the Kafka transaction failed, or its outcome is not known."""
+
+
+class SystemicError(AttemptError):
+    """Something every event depends on is unavailable; `reason` is a short label for state and metric."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class ProcessError(StreamError):
+    """This process cannot go on. The supervisor above it decides whether to start another."""
+
+    exit_code: ExitCode = ExitCode.FATAL
+
+
+class UnreachableError(ProcessError):
+    """A service that is needed to start did not answer in time."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
+class FatalError(ProcessError):
+    """Fenced by another instance, a fatal client error, or no progress within the watchdog's time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in the configuration: what is wrong and what would be right.
+
+    `at` is the path of keys in the pipeline file, for example ("stages", 0, "validate", "suite").
+    `place` is "file:line:column" once it is known; a problem inside another file (a suite, a schema)
+    sets it itself.
+    """
+
+    message: str
+    at: tuple[str | int, ...] = ()
+    place: str = ""
+
+    def under(self, *prefix: str | int) -> Problem:
+        """The same problem seen from a level further up in the file."""
+        return replace(self, at=(*prefix, *self.at))
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}" if self.place else self.message
+
+
+class ConfigurationError(ProcessError):
+    """All mistakes found in the configuration, reported together."""
+
+    exit_code = ExitCode.CONFIGURATION
+
+    def __init__(self, problems: Iterable[Problem | str]) -> None:
+        self.problems = tuple(Problem(p) if isinstance(p, str) else p for p in problems)
+        super().__init__("\n".join(str(p) for p in self.problems))

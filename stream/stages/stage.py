@@ -1,0 +1,53 @@
+"""What a stage is. A kind of stage is one file in this folder, listed in KINDS of `stream.stages`.
+
+Such a file has two names:
+
+    class Settings(pydantic.BaseModel)       what stands under the kind's key in the pipeline file
+    def build(settings: Settings, name: str, schema: pa.Schema, project: Project) -> Stage
+
+`build` checks the settings against the columns that reach the stage and raises ConfigurationError
+with all problems at once; `at` of a Problem is relative to the settings, ("suite",) for example.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from stream.batch import Batch, Result
+
+
+class Stage(Protocol):
+    """One step of the line. It has no I/O beyond what its kind is for, and keeps no state of events."""
+
+    name: str
+    """Metric label and header: the kind, with a number when a pipeline has several of it."""
+
+    schema: pa.Schema
+    """The columns that leave the stage."""
+
+    def apply(self, batch: Batch) -> Result:
+        """Answer for every row of batch: passed on, in the same order, or set aside with a Failure.
+
+        Raises PoisonError or TransientError when some event of the batch is bad and the stage cannot
+        tell which: the pipeline halves the batch until it has found it. Raises SystemicError when no
+        event can pass now.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Where files named by a pipeline file are looked up: its own folder, then the one above."""
+
+    folder: Path
+
+    def find(self, name: str) -> Path:
+        """The path of a file or folder named in the pipeline file; need not exist."""
+        for folder in (self.folder, self.folder.parent):
+            if (folder / name).exists():
+                return folder / name
+        return self.folder / name
