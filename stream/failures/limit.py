@@ -1,0 +1,74 @@
+"""The dead-letter limit: a bad deploy must stop the line, not drain the topic into the dead letters.
+
+Judged before the commit, so a batch over the limit leaves nothing behind. (The idea of both measures is
+that of Arroyo's DlqLimit.)
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stream.batch import FailureClass, Int64s, Outcome
+from stream.errors import SystemicError
+
+
+@dataclass(slots=True)
+class DeadLetterLimit:
+    """ratio: the largest share of dead letters among the last `window` events (judged once a window is
+    full, so one poison event in a quiet topic stops nothing). consecutive: the longest run of them.
+    """
+
+    ratio: float = 0.5
+    window: int = 1000
+    consecutive: int = 1000
+    _recent: deque[tuple[int, int]] = field(default_factory=deque)
+    """(events, dead letters) of committed batches, together at least the window where there were so many."""
+    _run: int = 0
+
+    def check(self, outcome: Outcome) -> None:
+        """Raises SystemicError when this outcome, committed, would be over the limit."""
+        dead, n = _dead(outcome), len(outcome.messages)
+        run, _ = _runs(dead, n, self._run)
+        if run > self.consecutive:
+            text = f"{run} dead letters in a row, over the limit of {self.consecutive}"
+            raise SystemicError("dead_letter_limit", text)
+        events, failed = self._recent_with(n, len(dead))
+        if events >= self.window and failed > self.ratio * events:
+            text = f"{failed} of the last {events} events failed, over the limit of {self.ratio:.0%}"
+            raise SystemicError("dead_letter_limit", text)
+
+    def committed(self, outcome: Outcome) -> None:
+        """The outcome was committed: it counts from now on."""
+        dead, n = _dead(outcome), len(outcome.messages)
+        _, self._run = _runs(dead, n, self._run)
+        self._recent.append((n, len(dead)))
+        while sum(events for events, _ in self._recent) - self._recent[0][0] >= self.window:
+            self._recent.popleft()
+
+    def _recent_with(self, events: int, dead: int) -> tuple[int, int]:
+        """Events and dead letters of the newest batches that fill the window, this one included."""
+        for batch_events, batch_dead in reversed(self._recent):
+            if events >= self.window:
+                break
+            events, dead = events + batch_events, dead + batch_dead
+        return events, dead
+
+
+def _dead(outcome: Outcome) -> Int64s:
+    """Sorted message indexes of the outcome's dead letters."""
+    return np.array(sorted(f.row for f in outcome.failures if f.kind is FailureClass.POISON), np.int64)
+
+
+def _runs(dead: Int64s, n: int, before: int) -> tuple[int, int]:
+    """(longest, last) run of dead letters among n events, `before` of them having come just ahead."""
+    if len(dead) == n:
+        return before + n, before + n
+    if not len(dead):
+        return 0, 0
+    alive = np.setdiff1d(np.arange(n), dead)
+    gaps = np.diff(np.concatenate([[-1], alive, [n]])) - 1
+    gaps[0] += before
+    return int(gaps.max()), int(gaps[-1])

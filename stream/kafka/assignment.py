@@ -1,0 +1,89 @@
+"""What a consumer owns and how far it has read: notes taken by rebalance callbacks and polls.
+
+The callbacks only take notes (R7): no transaction is open while they run, so a revoke has nothing to
+finish. The client itself assigns and unassigns after them, in the way of the group's protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from confluent_kafka import Message, TopicPartition
+
+from stream.kafka.gather import Partition
+
+
+@dataclass(slots=True)
+class Assignment:
+    """Partitions owned now. Counters only rise."""
+
+    owned: set[Partition] = field(default_factory=set)
+    at_end: set[Partition] = field(default_factory=set)
+    """Owned partitions of which everything there is was read."""
+    read: dict[Partition, int] = field(default_factory=dict)
+    """Next offset of each owned partition of which something was read."""
+    without_offset: set[Partition] = field(default_factory=set)
+    """Partitions for which the group has no usable committed offset."""
+    joined: bool = False
+    """An assignment, perhaps an empty one, has come at least once."""
+    assigned_count: int = 0
+    revoked_count: int = 0
+    lost_count: int = 0
+    _revoked: set[Partition] = field(default_factory=set)
+    _ends: dict[Partition, int] = field(default_factory=dict)
+
+    def on_assign(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
+        self.joined = True
+        self.assigned_count += 1
+        self.owned |= names(partitions)
+
+    def on_revoke(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
+        self.revoked_count += 1
+        self._forget(names(partitions))
+
+    def on_lost(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
+        self.lost_count += 1
+        self._forget(names(partitions))
+
+    def keep_owned(self, earlier: list[Message], arrived: list[Message]) -> list[Message]:
+        """Both lists as one, less what was revoked while `arrived` was fetched.
+
+        The client drops a revoked partition's messages from the call under way; `earlier` it cannot reach.
+        """
+        if self._revoked:
+            earlier = [m for m in earlier if (m.topic(), m.partition()) not in self._revoked]
+            arrived = [m for m in arrived if (m.topic(), m.partition()) in self.owned]
+            self._revoked.clear()
+        return earlier + arrived if earlier else arrived
+
+    def end_seen(self, where: Partition, offset: int) -> None:
+        self._ends[where] = offset
+
+    def advance(self, next_offsets: Mapping[Partition, int]) -> None:
+        """A batch was taken: note positions, then which partitions have nothing more."""
+        self.read.update(next_offsets)
+        self.at_end -= next_offsets.keys()
+        self.at_end |= {p for p, end in self._ends.items() if p in self.owned and self.read.get(p, end) <= end}
+        self._ends.clear()
+
+    def sought(self, partitions: Iterable[Partition]) -> None:
+        """The position was set: what was read before does not count any more."""
+        for partition in partitions:
+            self.read.pop(partition, None)
+            self.at_end.discard(partition)
+            self._ends.pop(partition, None)
+
+    def caught_up(self) -> bool:
+        return self.joined and self.owned <= self.at_end
+
+    def _forget(self, partitions: set[Partition]) -> None:
+        self.owned -= partitions
+        self._revoked |= partitions
+        self.without_offset -= partitions
+        self.sought(partitions)
+
+
+def names(partitions: Iterable[TopicPartition]) -> set[Partition]:
+    return {(p.topic, p.partition) for p in partitions}

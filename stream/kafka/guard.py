@@ -1,0 +1,72 @@
+"""The late-request guard: notices when a transactional request may have been sent twice (R1).
+
+librdkafka has no client side of KIP-890: a resent TxnOffsetCommit or EndTxn that reaches the broker late
+can end, or rewind the offsets of, the *next* transaction of the same producer epoch, and the broker
+accepts it (the KAFKA-17754 shape). The call that was resent may even return OK. Two signals show that a
+request may still be on its way; either one means: throw the producer away and start a new epoch.
+
+* The client's log had a line about a broken connection or a request timeout since the transaction began.
+* The call took longer than a threshold below reconnect.backoff.ms: a resend needs a reconnect first,
+  so an answer that came sooner can only belong to the first sending.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from stream.errors import TransactionError
+
+TROUBLE: Final = ("FAIL", "REQTMOUT", "Disconnected", "disconnected", "Connection reset", "timed out")
+
+
+class TroubleLog(logging.Handler):
+    """Counts the lines of a client's log that tell of a broken connection or a request timeout."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.lines = 0
+        self.last = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if any(sign in text for sign in TROUBLE):
+            self.lines += 1
+            self.last = text
+
+
+@dataclass(slots=True)
+class LateRequestGuard:
+    """Runs the calls of one producer. serve_log makes the client hand over its pending log lines.
+
+    The lines are queued before the resend, so serving them right after a call cannot miss one.
+    """
+
+    log: TroubleLog
+    serve_log: Callable[[], object]
+    clock: Callable[[], float]
+    slow_call_s: float
+    _lines_at_begin: int = field(default=0)
+
+    def begin(self) -> None:
+        """A transaction begins: trouble from before it, on idle connections, is harmless."""
+        self.serve_log()
+        self._lines_at_begin = self.log.lines
+
+    def call(self, name: str, request: Callable[..., Any], *arguments: Any) -> None:
+        """Run one request; raises TransactionError when it raised or may have been sent twice."""
+        started = self.clock()
+        try:
+            request(*arguments)
+        except Exception as error:
+            raise TransactionError(f"{name}: {error}") from error
+        seconds = self.clock() - started
+        self.serve_log()
+        if seconds > self.slow_call_s:
+            raise TransactionError(
+                f"{name} took {seconds:.3f} s, over {self.slow_call_s:.3f} s: the request may have been sent twice"
+            )
+        if self.log.lines != self._lines_at_begin:
+            raise TransactionError(f"{name}: connection trouble inside the transaction: {self.log.last}")

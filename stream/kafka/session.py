@@ -1,0 +1,113 @@
+"""Consumer, producer and transaction as one object: poll, commit, recover, close.
+
+One object owns both clients because only then can a rebalance turn a commit into an abort. There is one
+road back from any trouble (R5): throw the producer away, make one with the same transactional id (which
+fences the old one and ends what it left open), then read on from the committed offsets.
+The rules R1 to R11 are argued in docs/exactly-once.md.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from stream.batch import Messages, Outcome
+from stream.errors import FatalError, TransactionError
+from stream.kafka.gather import Partition
+from stream.kafka.settings import ClientSettings
+from stream.kafka.sink import Record, Sink
+from stream.kafka.source import IDLE_POLL_S, Source
+
+MAX_FENCED_IN_A_ROW: Final = 5
+"""A coordinator's timeout looks like fencing by another instance: only repetition tells them apart."""
+
+
+def _no_failpoint(_name: str) -> None:
+    return None
+
+
+@dataclass(slots=True)
+class Session:
+    """Owned by one thread. failpoint is called with the name of each step, for tests that kill there."""
+
+    settings: ClientSettings
+    clock: Callable[[], float] = time.monotonic
+    failpoint: Callable[[str], None] = _no_failpoint
+    source: Source = field(init=False)
+    _sink: Sink | None = None
+    _fenced_in_a_row: int = 0
+
+    def __post_init__(self) -> None:
+        self.source = Source(self.settings, self.clock)
+
+    def poll(self, wait_s: float = IDLE_POLL_S) -> Messages | None:
+        """The next batch, or None when nothing came within wait_s.
+
+        Where the group has no offset yet, the configured start position is committed first, so that
+        a crash before the first result cannot move it.
+        """
+        messages = self.source.poll(wait_s)
+        starts = self.source.starts()
+        if starts:
+            self._transact(lambda sink: None, starts, self.source.group_metadata())
+            self.source.seek(starts)
+        return messages
+
+    def commit(self, outcome: Outcome, records: Sequence[Record]) -> None:
+        """Outputs, records and source offsets in one transaction (opened here, after all processing).
+
+        Raises TransactionError when it failed or its outcome is not certain: call recover().
+        """
+
+        def produce(sink: Sink) -> None:
+            for rows in outcome.outputs:
+                sink.produce_rows(rows, outcome.messages, outcome.warnings)
+                self.failpoint("mid_produce")
+            for record in records:
+                sink.produce(record)
+
+        self._transact(produce, outcome.messages.next_offsets, outcome.messages.group_metadata)
+
+    def recover(self) -> dict[Partition, int]:
+        """R1, R5: new producer, then back to the committed offsets; gives those offsets.
+
+        Raises TransactionError while Kafka does not answer: wait and call it again.
+        """
+        self._drop_sink()
+        self._open_sink()
+        return self.source.rewind()
+
+    def close(self) -> None:
+        self._drop_sink()
+        self.source.close()
+
+    def _transact(
+        self, produce: Callable[[Sink], None], next_offsets: Mapping[Partition, int], group_metadata: Any
+    ) -> None:
+        sink = self._sink or self._open_sink()
+        sink.begin()
+        produce(sink)
+        sink.flush()
+        self.failpoint("before_send_offsets")
+        sink.send_offsets(next_offsets, group_metadata)
+        self.failpoint("before_commit")
+        sink.commit()
+        self._fenced_in_a_row = 0
+        self.failpoint("after_commit")
+
+    def _open_sink(self) -> Sink:
+        try:
+            self._sink = Sink(self.settings, self.clock)
+        except TransactionError as error:
+            self._fenced_in_a_row += "_FENCED" in str(error)
+            if self._fenced_in_a_row > MAX_FENCED_IN_A_ROW:
+                raise FatalError(f"{error}: another process runs with the same STREAM_INSTANCE and slot") from error
+            raise
+        return self._sink
+
+    def _drop_sink(self) -> None:
+        if self._sink is not None:
+            self._sink.discard()
+            self._sink = None

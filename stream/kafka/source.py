@@ -1,0 +1,218 @@
+"""The reading half of a session: one consumer, owned by one thread."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from stream.batch import Messages
+from stream.errors import FatalError, SystemicError, TransactionError
+from stream.kafka.assignment import Assignment
+from stream.kafka.gather import Partition, gather
+from stream.kafka.settings import ClientSettings
+
+IDLE_POLL_S: Final = 0.2
+"""How long a poll waits for a first event; bounds how late a signal is seen."""
+QUERY_TIMEOUT_S: Final = 5.0
+REFUSED: Final = frozenset(
+    {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+    }
+)
+"""Errors after which the client is silent for ever unless somebody acts."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Source:
+    """Reads batches and knows where it stands. Raises FatalError for client errors that no retry mends."""
+
+    settings: ClientSettings
+    clock: Callable[[], float] = time.monotonic
+    assignment: Assignment = field(default_factory=Assignment)
+    trouble: str = ""
+    """The client's last error that mends itself, for the state page."""
+    _fatal: KafkaError | None = None
+    _refused: KafkaError | None = None
+    _mean_bytes: float = 1.0
+    _consumer: Consumer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._consumer = Consumer({**self.settings.consumer(), "error_cb": self._on_error}, logger=log)
+        # R6: subscribe, never assign: with assign the broker could not tell a zombie from the owner
+        self._consumer.subscribe(
+            list(self.settings.topics),
+            on_assign=self.assignment.on_assign,
+            on_revoke=self.assignment.on_revoke,
+            on_lost=self.assignment.on_lost,
+        )
+
+    def poll(self, wait_s: float = IDLE_POLL_S) -> Messages | None:
+        """The next batch: up to batch_events, batch_bytes, or what came within batch_wait_s of the first."""
+        first = self._consumer.poll(wait_s)
+        kept = self._accept([], [first]) if first is not None else []
+        if kept:
+            kept = self._fill(kept, self.clock() + self.settings.batch_wait_s)
+        if self._fatal is not None:
+            raise FatalError(f"consumer: {self._fatal}")
+        # the metadata of this very moment: a rebalance between here and the commit is then refused (KIP-447)
+        messages = gather(kept, self.group_metadata() if kept else None)
+        self.assignment.advance(messages.next_offsets)
+        if self._refused is not None:
+            error, self._refused = self._refused, None
+            raise SystemicError("refused", f"consumer: {error}")  # what was read is noted: a rewind gets it back
+        return messages if kept else None
+
+    def group_metadata(self) -> Any:
+        """Opaque: who this member is and in which generation, for send_offsets (KIP-447)."""
+        return self._consumer.consumer_group_metadata()
+
+    def starts(self) -> dict[Partition, int]:
+        """Where to start in owned partitions without a committed offset. Raises FatalError when input is gone."""
+        fresh = self.assignment.without_offset & self.assignment.owned
+        if not fresh:
+            return {}
+        gone = {p: offset for p, offset in self.committed(fresh).items() if offset >= 0}
+        if gone:
+            raise FatalError("; ".join(self._gap(p, offset) for p, offset in sorted(gone.items())))
+        starts = {p: self._start(p) for p in sorted(fresh)}
+        self.assignment.without_offset -= fresh
+        return starts
+
+    def committed(self, partitions: Iterable[Partition] | None = None) -> dict[Partition, int]:
+        """Committed offsets, negative where there is none. Raises TransactionError on a timeout.
+
+        While another transaction's offsets are pending the broker does not answer: a timeout too, and it passes.
+        """
+        wanted = sorted(self.assignment.owned if partitions is None else partitions)
+        if not wanted:
+            return {}
+        try:
+            found = self._consumer.committed([TopicPartition(*p) for p in wanted], QUERY_TIMEOUT_S)
+        except KafkaException as error:
+            raise TransactionError(f"committed offsets: {error}") from error
+        for position in found:
+            if position.error:
+                raise TransactionError(f"committed offset of {position.topic}/{position.partition}: {position.error}")
+        return {(p.topic, p.partition): p.offset for p in found}
+
+    def seek(self, positions: Mapping[Partition, int]) -> None:
+        """Set the position of owned partitions."""
+        for (topic, partition), offset in positions.items():
+            try:
+                self._consumer.seek(TopicPartition(topic, partition, offset))
+            except KafkaException as error:
+                raise TransactionError(f"seek in {topic}/{partition} to {offset}: {error}") from error
+        self.assignment.sought(positions)
+
+    def rewind(self) -> dict[Partition, int]:
+        """R5: back to the committed offsets wherever something was read; gives all committed offsets."""
+        committed = self.committed()
+        read = {p: committed[p] for p in self.assignment.read if p in committed}
+        self.seek({p: offset if offset >= 0 else self._start(p) for p, offset in read.items()})
+        return committed
+
+    def serve(self, wait_s: float) -> None:
+        """Stay in the group without reading: what arrives is dropped, to be read again after a rewind."""
+        deadline = self.clock() + wait_s
+        while (left := deadline - self.clock()) > 0:
+            message = self._consumer.poll(min(left, IDLE_POLL_S))
+            kept = self._accept([], [message]) if message is not None else []
+            self.assignment.advance(gather(kept).next_offsets)
+
+    def pause(self) -> None:
+        self._consumer.pause([TopicPartition(*p) for p in self.assignment.owned])
+
+    def resume(self) -> None:
+        self._consumer.resume([TopicPartition(*p) for p in self.assignment.owned])
+
+    def lag(self) -> dict[Partition, int]:
+        """Events not read yet, by owned partition, from cached watermarks: no request is made."""
+        lags = {}
+        for where in self.assignment.owned:
+            _, high = self._consumer.get_watermark_offsets(TopicPartition(*where), cached=True)
+            if where in self.assignment.at_end:
+                lags[where] = 0  # what is left are transaction markers, not events
+            elif where in self.assignment.read and high >= 0:
+                lags[where] = max(0, high - self.assignment.read[where])
+        return lags
+
+    def close(self) -> None:
+        """Leave the group, as a static member too, so that others take over at once."""
+        self._consumer.unsubscribe()
+        self._consumer.poll(0)
+        self._consumer.close()
+
+    def _fill(self, kept: list[Message], deadline: float) -> list[Message]:
+        size = sum(map(len, kept))
+        while (room := self._room(len(kept), size)) > 0 and (wait := deadline - self.clock()) > 0:
+            arrived = self._consumer.consume(room, wait)  # waits only while fewer than asked for are there
+            if not arrived:
+                break
+            kept = self._accept(kept, arrived)
+            size = sum(map(len, kept))
+        self._mean_bytes = max(1.0, size / max(1, len(kept)))
+        return kept
+
+    def _room(self, events: int, size: int) -> int:
+        """How many more events fit, judged by the mean size of the last batch and of this one."""
+        mean = max(self._mean_bytes, size / max(1, events))
+        return min(self.settings.batch_events - events, int((self.settings.batch_bytes - size) / mean))
+
+    def _accept(self, kept: list[Message], arrived: list[Message]) -> list[Message]:
+        errors = list(map(Message.error, arrived))
+        if any(errors):
+            for message, error in zip(arrived, errors, strict=True):
+                if error is not None:
+                    self._on_event(message, error)
+            arrived = [m for m, error in zip(arrived, errors, strict=True) if error is None]
+        return self.assignment.keep_owned(kept, arrived)
+
+    def _on_event(self, message: Message, error: KafkaError) -> None:
+        """Events that librdkafka delivers among the messages."""
+        where = (message.topic() or "", message.partition() or 0)
+        if error.code() == KafkaError._PARTITION_EOF:
+            self.assignment.end_seen(where, message.offset() or 0)
+        elif error.code() == KafkaError._AUTO_OFFSET_RESET:
+            self.assignment.without_offset.add(where)
+        elif error.code() in REFUSED:
+            self._refused = error
+        else:
+            self._on_error(error)
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self._fatal = error
+        self.trouble = str(error)
+        log.warning("consumer: %s", error)
+
+    def _start(self, where: Partition) -> int:
+        """The configured start position of a partition, as an offset."""
+        position = TopicPartition(*where)
+        try:
+            low, high = self._consumer.get_watermark_offsets(position, timeout=QUERY_TIMEOUT_S)
+            if self.settings.start == "earliest":
+                return int(low)
+            if self.settings.start == "latest":
+                return int(high)
+            position.offset = int(self.settings.start)
+            (found,) = self._consumer.offsets_for_times([position], timeout=QUERY_TIMEOUT_S)
+        except KafkaException as error:
+            raise TransactionError(f"start position of {where[0]}/{where[1]}: {error}") from error
+        return int(found.offset) if found.offset >= 0 else int(high)
+
+    def _gap(self, where: Partition, committed: int) -> str:
+        low, high = self._consumer.get_watermark_offsets(TopicPartition(*where), timeout=QUERY_TIMEOUT_S)
+        return (
+            f"{where[0]}/{where[1]}: the group stands at offset {committed}, but the log holds {low} to {high}: "
+            f"{max(0, low - committed)} events were deleted before they were read. To go on without them, set the "
+            f"group's offset: kafka-consumer-groups --reset-offsets --group {self.settings.slot.pipeline}"
+        )
