@@ -24,6 +24,8 @@ Header = tuple[str, bytes | None]
 
 NULL_VALUE: Final = 1
 NULL_KEY: Final = 2
+ANY_PARTITION: Final = -1
+"""The partitioner chooses, by key."""
 
 META_SCHEMA: Final = pa.schema(
     [
@@ -263,6 +265,18 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One message made by the product itself: a dead letter, or a retry. timestamp in ms, 0 for now."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[Header] = ()
+    timestamp: int = 0
+    partition: int = ANY_PARTITION
 
 
 @dataclass(frozen=True, slots=True)

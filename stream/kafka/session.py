@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from stream.batch import Messages, Outcome
+from stream.batch import Messages, Outcome, Record
 from stream.errors import FatalError, TransactionError
 from stream.kafka.gather import Partition
 from stream.kafka.settings import ClientSettings
-from stream.kafka.sink import Record, Sink
+from stream.kafka.sink import Sink
 from stream.kafka.source import IDLE_POLL_S, Source
 
 MAX_FENCED_IN_A_ROW: Final = 5

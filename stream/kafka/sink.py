@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
-from stream.batch import Header, Int64s, Messages, Rows
+from stream.batch import ANY_PARTITION, Int64s, Messages, Record, Rows
 from stream.errors import FatalError, TransactionError
 from stream.kafka.gather import Partition
 from stream.kafka.guard import LateRequestGuard, TroubleLog
@@ -19,21 +19,8 @@ from stream.kafka.settings import ClientSettings
 
 INIT_TIMEOUT_S: Final = 10.0
 FULL_QUEUE_WAIT_S: Final = 0.1
-NO_PARTITION: Final = -1
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One message made by the product itself: a dead letter, or a retry. timestamp in ms, 0 for now."""
-
-    topic: str
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[Header]
-    timestamp: int = 0
-    partition: int = NO_PARTITION
 
 
 @dataclass(slots=True)
@@ -127,7 +114,7 @@ class Sink:
         produce = self._producer.produce
         for value, key, stamp in zip(values, keys, stamps, strict=True):
             try:
-                produce(topic, value, key, NO_PARTITION, None, None, stamp)
+                produce(topic, value, key, ANY_PARTITION, None, None, stamp)
             except (BufferError, KafkaException):
                 self.produce(Record(topic, key, value, (), stamp))
 
