@@ -79,6 +79,16 @@ class Session:
         self._open_sink()
         return self.source.rewind()
 
+    def idle(self, seconds: float) -> None:
+        """Stay in the group without reading; what was read and not committed comes back with recover()."""
+        self.source.pause()
+        self.source.serve(seconds)
+        self.source.resume()
+
+    def caught_up(self) -> bool:
+        """Everything there is in the owned partitions was read; True too for a member that owns none."""
+        return self.source.assignment.caught_up()
+
     def close(self) -> None:
         self._drop_sink()
         self.source.close()

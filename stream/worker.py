@@ -1,0 +1,178 @@
+"""The loop: poll, process, commit; and what happens when one of them fails.
+
+One worker is one process with one consumer, one transactional producer and one thread that owns both.
+
+    event failed     it is in the outcome already: a dead letter of the same transaction
+    attempt failed   recover: new producer, back to the committed offsets, read again
+    systemic         pause: nothing is committed, the group is kept, try again with growing waits
+    process done     ProcessError leaves run(), and with it the process
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from stream.batch import Messages, Outcome, Record
+from stream.errors import AttemptError, SystemicError, TransactionError
+from stream.failures.dead_letter import DeadLetters
+from stream.failures.limit import DeadLetterLimit
+from stream.pipeline import Pipeline
+
+FIRST_PAUSE_S: Final = 0.5
+LONGEST_PAUSE_S: Final = 30.0
+STOP_SEEN_S: Final = 0.2
+"""How late a stop may be seen while paused."""
+
+Positions = Mapping[tuple[str, int], int]
+
+
+class Session(Protocol):
+    """What the loop needs of `stream.kafka.Session`."""
+
+    def poll(self) -> Messages | None: ...
+    def commit(self, outcome: Outcome, records: Sequence[Record]) -> None: ...
+    def recover(self) -> Positions: ...
+    def idle(self, seconds: float) -> None: ...
+    def caught_up(self) -> bool: ...
+    def close(self) -> None: ...
+
+
+class Observer(Protocol):
+    """Told of everything an operator may want to know; never asked anything."""
+
+    def beat(self) -> None: ...
+    def running(self) -> None: ...
+    def paused(self, error: SystemicError) -> None: ...
+    def draining(self) -> None: ...
+    def committed(self, outcome: Outcome, transaction_s: float) -> None: ...
+    def failed(self, error: AttemptError) -> None: ...
+
+
+@dataclass(slots=True)
+class Summary:
+    """What one run did. wall_s is from the first batch polled to the last commit."""
+
+    events: int = 0
+    outputs: Counter[str] = field(default_factory=Counter)
+    dead_letters: Counter[str] = field(default_factory=Counter)
+    filtered: int = 0
+    batches: int = 0
+    recoveries: int = 0
+    first_poll_s: float | None = None
+    last_commit_s: float = 0.0
+
+    @property
+    def wall_s(self) -> float:
+        return 0.0 if self.first_poll_s is None else max(0.0, self.last_commit_s - self.first_poll_s)
+
+    def add(self, outcome: Outcome, now_s: float) -> None:
+        self.events += len(outcome.messages)
+        self.batches += 1
+        self.filtered += outcome.filtered
+        self.outputs.update({rows.topic: len(rows) for rows in outcome.outputs})
+        self.dead_letters.update(failure.reason for failure in outcome.failures)
+        self.last_commit_s = now_s
+
+
+@dataclass(slots=True)
+class Worker:
+    """Runs one pipeline until told to stop. stop() may be called from a signal handler."""
+
+    pipeline: Pipeline
+    session: Session
+    dead_letters: DeadLetters
+    limit: DeadLetterLimit
+    observer: Observer
+    clock: Callable[[], float] = time.monotonic
+    wall_clock: Callable[[], float] = time.time
+    random: Callable[[], float] = random.random
+    failpoint: Callable[[str], None] = lambda _name: None
+    summary: Summary = field(default_factory=Summary)
+    _stopping: bool = False
+    _in_flight: Outcome | None = None
+    _pauses: int = 0
+
+    def stop(self) -> None:
+        """Finish the batch in hand, commit it, and leave."""
+        self._stopping = True
+
+    def run(self, *, until_caught_up: bool = False) -> Summary:
+        """Raises ProcessError; the session is closed in every case."""
+        try:
+            self._recover()
+            while not self._stopping and not (until_caught_up and self.session.caught_up()):
+                self._turn()
+                self.observer.beat()
+            self.observer.draining()
+        finally:
+            self.session.close()
+        return self.summary
+
+    def _turn(self) -> None:
+        """One batch, or one quiet moment. An attempt that fails is made again from the committed offsets."""
+        try:
+            messages = self.session.poll()
+            if messages is not None:
+                self._handle(messages)
+            if messages is not None or self.session.caught_up():
+                self._pauses = 0
+                self.observer.running()
+        except AttemptError as error:
+            self.observer.failed(error)
+            if isinstance(error, SystemicError):
+                self._pause(error)
+            self._recover()
+
+    def _handle(self, messages: Messages) -> None:
+        if self.summary.first_poll_s is None:
+            self.summary.first_poll_s = self.clock()
+        self.failpoint("after_poll")
+        outcome = self.pipeline.process(messages)
+        self.failpoint("after_process")
+        self.limit.check(outcome)
+        now_ms = int(self.wall_clock() * 1000)
+        records = [self.dead_letters.record(failure, messages, now_ms) for failure in outcome.failures]
+        self._in_flight = outcome
+        started = self.clock()
+        self.session.commit(outcome, records)
+        self._committed(outcome, self.clock() - started)
+
+    def _committed(self, outcome: Outcome, transaction_s: float) -> None:
+        self._in_flight = None
+        self.limit.committed(outcome)
+        self.summary.add(outcome, self.clock())
+        self.observer.committed(outcome, transaction_s)
+
+    def _recover(self) -> None:
+        """Until it works: with Kafka away this is a pause, and Kafka coming back ends it."""
+        while not self._stopping:
+            try:
+                committed = self.session.recover()
+            except TransactionError as error:
+                self._pause(SystemicError("kafka", str(error)))
+            else:
+                self.summary.recoveries += 1
+                return self._settle(committed)
+
+    def _settle(self, committed: Positions) -> None:
+        """A commit whose answer was lost may have been made after all: the committed offsets say so."""
+        outcome, self._in_flight = self._in_flight, None
+        wanted = outcome.messages.next_offsets if outcome is not None else {}
+        owned = {p: offset for p, offset in wanted.items() if p in committed}
+        if outcome is not None and owned and all(committed[p] >= offset for p, offset in owned.items()):
+            self._committed(outcome, 0.0)
+
+    def _pause(self, error: SystemicError) -> None:
+        """Keep the group and commit nothing, each time longer, up to a bound (with jitter)."""
+        self.observer.paused(error)
+        longest = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**self._pauses)
+        self._pauses = min(self._pauses + 1, 16)
+        until = self.clock() + longest * (0.5 + self.random() / 2)
+        while not self._stopping and (left := until - self.clock()) > 0:
+            self.session.idle(min(left, STOP_SEEN_S))
+            self.observer.beat()
