@@ -1,8 +1,8 @@
 """What a codec is: Avro data in, Arrow columns out, and the reverse, with a verdict for each message.
 
 Two codecs stand behind these protocols: the native one (`native.pyx`) and the reference one
-(`reference.py`, fastavro), which is also the oracle of the native one's tests and takes the schemas
-that the native one does not.
+(`reference.py`), which is an oracle of the native one's tests and takes the schemas that the native one
+does not. Which schemas resolve to which, and how, is in `resolution.py` for both.
 
 Avro to Arrow (Avro 1.12 specification, section "Logical Types"):
 
@@ -21,6 +21,25 @@ Avro to Arrow (Avro 1.12 specification, section "Logical Types"):
     duration                      fixed_size_binary(12)
 
 A schema that contains itself has no columns and is refused by name.
+
+What both codecs check, so that a message gets the same verdict from either, in the order of the bytes:
+
+    truncated       the data ends too early, or a length, a block size, or a count times the fewest
+                    bytes that an item takes, is beyond the bytes left
+    out_of_range    a varint of more than 10 bytes or 64 bits; an int beyond 32 bits; a negative length,
+                    or a negative block size; a union or enum index that the writer's schema does not
+                    have; a boolean other than 0 or 1; a decimal of more digits than its precision;
+                    a time outside of the day
+    too_many_items  counts of blocks sum up to more than max_items, or those of items that take no
+                    bytes to more than max_empty_items; checked before the bytes left
+    too_deep        a record, array, map or union deeper than max_depth is entered; the event is 1
+    invalid_utf8    in a string, a map key, or bytes read as a string
+    unresolvable    a branch or an enum symbol that the reader's schema has no place for
+    trailing_bytes  the datum ends before the data
+
+Fields that the reader does not have are checked too, except for UTF-8, digits and times. A map keeps
+all of its entries as they come, a key twice if it stands there twice. Logical values are bits: a date or
+timestamp beyond the years of a calendar passes.
 """
 
 from __future__ import annotations
@@ -55,6 +74,8 @@ class Limits:
     """Nesting of records, arrays, maps and unions."""
     max_items: int = 1_000_000
     """Items of all arrays and maps of a message together, zero-width items included."""
+    max_empty_items: int = 1_000
+    """Items of a message that take no bytes (nulls, empty records): five bytes can ask for 10^12 of them."""
 
 
 class Rejected(NamedTuple):
