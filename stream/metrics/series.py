@@ -1,0 +1,86 @@
+"""A store of numbers by metric and label values: one thread adds, scrapes read whole batches.
+
+Counts, sums and buckets only. What the numbers mean stands in `stream.metrics`. A lock of its own
+instead of one a series: everything of a batch appears in a scrape, or nothing of it, so that a sum
+over outcomes equals the events received in every scrape.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Labels = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """counts[i] values were at most bounds[i] and above the bound before it; the last count has no bound."""
+
+    counts: npt.NDArray[np.int64]
+    total: float
+
+    def cumulative(self, bounds: Sequence[float]) -> list[tuple[str, float]]:
+        """(upper bound, values up to it) as Prometheus has it, "+Inf" last."""
+        names = [*(str(float(b)) for b in bounds), "+Inf"]
+        return list(zip(names, np.cumsum(self.counts).astype(float).tolist(), strict=True))
+
+
+class Series:
+    """Numbers by (metric name, label values)."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._numbers: defaultdict[str, dict[Labels, float]] = defaultdict(dict)
+        self._distributions: defaultdict[str, dict[Labels, Distribution]] = defaultdict(dict)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is noted inside appears in a scrape as a whole."""
+        with self._lock:
+            yield
+
+    def add(self, name: str, labels: Labels, amount: float) -> None:
+        with self._lock:
+            numbers = self._numbers[name]
+            numbers[labels] = numbers.get(labels, 0.0) + amount
+
+    def set(self, name: str, labels: Labels, value: float) -> None:
+        with self._lock:
+            self._numbers[name][labels] = value
+
+    def observe(
+        self, name: str, labels: Labels, bounds: npt.NDArray[np.float64], values: npt.NDArray[np.float64]
+    ) -> None:
+        """Put all values into their buckets at once: a bound belongs to the bucket below it (`le`)."""
+        counts = np.bincount(np.searchsorted(bounds, values, side="left"), minlength=len(bounds) + 1)
+        with self._lock:
+            before = self._distributions[name].get(labels, Distribution(np.zeros(len(bounds) + 1, np.int64), 0.0))
+            after = Distribution(before.counts + counts, before.total + float(values.sum()))
+            self._distributions[name][labels] = after
+
+    def clear(self, name: str) -> None:
+        """Forget all series of a metric."""
+        with self._lock:
+            self._numbers.pop(name, None)
+
+    def numbers(self, name: str) -> dict[Labels, float]:
+        with self._lock:
+            return dict(self._numbers.get(name, {}))
+
+    def distributions(self, name: str) -> dict[Labels, Distribution]:
+        with self._lock:
+            return dict(self._distributions.get(name, {}))
+
+    def known(self, name: str, labels: Labels) -> bool:
+        return labels in self._numbers.get(name, ()) or labels in self._distributions.get(name, ())
+
+    def size(self, name: str) -> int:
+        """How many series the metric has."""
+        return len(self._numbers.get(name, ())) + len(self._distributions.get(name, ()))

@@ -1,0 +1,191 @@
+"""Every metric of the product: its name, kind, labels, and what it means to an operator.
+
+Names and units follow prometheus.io/docs/practices/naming.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Final
+
+from stream.health import State
+
+OTHER: Final = "other"
+ALL: Final = "all"
+MAX_SERIES: Final = 500
+"""Series of one metric: names of the configuration beyond it are counted under "other"."""
+MAX_PARTITION_SERIES: Final = 200
+"""Lag in events has a series a partition up to this many partitions, and one a topic beyond."""
+
+
+class Kind(enum.StrEnum):
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Its values are a closed set, or names from `source`."""
+
+    name: str
+    values: tuple[str, ...] = ()
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """meaning is for the operator who sees the number; buckets are upper bounds in the unit of the name."""
+
+    name: str
+    kind: Kind
+    labels: tuple[Label, ...]
+    meaning: str
+    buckets: tuple[float, ...] = ()
+
+    @property
+    def label_names(self) -> list[str]:
+        return [label.name for label in self.labels]
+
+
+_PIPELINE = Label("pipeline", source="its name")
+_CALL_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 86400.0)
+_EVENTS = (1.0, 10.0, 50.0, 100.0, 500.0, 1000.0, 2500.0, 5000.0, 10_000.0, 25_000.0, 50_000.0, 100_000.0)
+
+
+def _counter(name: str, meaning: str, *labels: Label) -> Metric:
+    return Metric(f"stream_{name}", Kind.COUNTER, (_PIPELINE, *labels), meaning)
+
+
+def _gauge(name: str, meaning: str, *labels: Label) -> Metric:
+    return Metric(f"stream_{name}", Kind.GAUGE, (_PIPELINE, *labels), meaning)
+
+
+def _histogram(name: str, meaning: str, buckets: tuple[float, ...], *labels: Label) -> Metric:
+    return Metric(f"stream_{name}", Kind.HISTOGRAM, (_PIPELINE, *labels), meaning, buckets)
+
+
+_TOPIC = Label("topic", source="topics of the pipeline file")
+_PARTITION = Label("partition", source=f'assigned partitions; "{ALL}" above {MAX_PARTITION_SERIES} of them')
+_STAGE = Label("stage", source="decode, the stages of the pipeline file, route, encode")
+_MODEL = (Label("model", source="model packages of the pipeline file"), Label("version", source="their versions"))
+_PASSED = Label("outcome", ("passed", "failed"))
+_OUTCOME = Label("outcome", ("output", "filtered", "dead_letter", "retried"))
+_REASON = Label("reason", source="reasons of the stages")
+_ERROR_KINDS = ("transport", "timeout", "brokers_down", "authentication", "authorization", "fatal", OTHER)
+_RECOVERY = Label("reason", ("transaction", "late_request", "fenced", "client", "systemic", OTHER))
+
+BUILD = Metric(
+    "stream_build_info",
+    Kind.GAUGE,
+    (Label("version", source="this package"), Label("python", source="Python"), Label("client", source="librdkafka")),
+    "Always 1: what runs here.",
+)
+STATE = _gauge(
+    "pipeline_state",
+    "1 for the state the pipeline is in. Alert on paused and failed; /readyz has the reason.",
+    Label("state", tuple(s.value for s in State)),
+)
+ITERATION = _gauge(
+    "loop_last_iteration_timestamp_seconds", "When the loop last went round. An age that grows: the process is stuck."
+)
+RECEIVED = _counter(
+    "events_received_total",
+    "Events read, counted once what became of them is committed: the sum of stream_events_total.",
+    _TOPIC,
+)
+RECEIVED_BYTES = _counter("received_bytes_total", "Bytes of the keys and values of the events received.")
+EVENTS = _counter("events_total", "What became of each event, once per event.", _OUTCOME)
+SENT = _counter("events_sent_total", "Events written to an output topic.", _TOPIC)
+DEAD_LETTERS = _counter(
+    "dead_letters_total",
+    "Events written to the dead letter topic: which stage set them aside, and why.",
+    _STAGE,
+    _REASON,
+)
+STAGE_EVENTS = _counter("stage_events_total", "Events that a stage passed on, or set aside.", _STAGE, _PASSED)
+STAGE_SECONDS = _histogram(
+    "stage_duration_seconds", "Wall time of one batch in a stage: where the time goes.", _CALL_S, _STAGE
+)
+BATCH = _histogram(
+    "batch_events", "Events of one transaction. Small while there is lag: batch.wait or batch.bytes is low.", _EVENTS
+)
+TRANSACTIONS = _counter(
+    "transactions_total",
+    "Transactions. A failed one is recovered from: it costs time, never an event.",
+    Label("outcome", ("committed", "failed")),
+)
+TRANSACTION_SECONDS = _histogram(
+    "transaction_duration_seconds", "Begin to commit, sending included. Keep it far below transaction.timeout.", _CALL_S
+)
+LAST_COMMIT = _gauge(
+    "last_commit_timestamp_seconds", "When the last transaction was committed. Old while there is lag: no progress."
+)
+LATENCY = _histogram(
+    "end_to_end_latency_seconds",
+    "From the input event's timestamp to the commit of what became of it. Events without a timestamp are left out.",
+    _LATENCY_S,
+)
+LAG_EVENTS = _gauge(
+    "consumer_lag_events",
+    "Offsets not read yet. Transaction markers take offsets too, so alert on seconds, not on this.",
+    _TOPIC,
+    _PARTITION,
+)
+LAG_SECONDS = _gauge("consumer_lag_seconds", "Age of the oldest event not read yet, 0 when caught up.", _TOPIC)
+CAUGHT_UP = _gauge("consumer_caught_up", "1 when every assigned partition was read to its end.", _TOPIC)
+ASSIGNED = _gauge(
+    "consumer_assigned_partitions",
+    "Partitions of this worker. 0: more workers than partitions, this one stands by.",
+    _TOPIC,
+)
+REBALANCES = _counter(
+    "rebalances_total",
+    "Changes of the assignment. lost: the group gave up on this worker because it did not poll in time.",
+    Label("kind", ("assigned", "revoked", "lost")),
+)
+VALIDATION = _counter(
+    "validation_failures_total",
+    "Events that did not meet an expectation (batches, for an expectation about a whole batch).",
+    Label("suite", source="suites of the pipeline file"),
+    Label("expectation", source="ids of their expectations"),
+    Label("severity", ("critical", "warning")),
+)
+INFERENCE_EVENTS = _counter("inference_events_total", "Events that a model scored, or refused.", *_MODEL, _PASSED)
+INFERENCE_SECONDS = _histogram("inference_duration_seconds", "Wall time of one batch in a model.", _CALL_S, *_MODEL)
+RECOVERIES = _counter(
+    "recoveries_total",
+    "New producer, committed offsets read again. late_request: the guard saw a request that may have been sent twice.",
+    _RECOVERY,
+)
+PAUSES = _counter(
+    "pauses_total",
+    "Times the pipeline stopped taking events until what it needs came back. Nothing is lost meanwhile.",
+    Label("reason", source="what is missing"),
+)
+KAFKA_ERRORS = _counter(
+    "kafka_errors_total",
+    "Trouble the Kafka clients report by themselves and retry. A rate that lasts is the broker or the network.",
+    Label("client", ("consumer", "producer")),
+    Label("kind", _ERROR_KINDS),
+)
+
+METRICS: Final[tuple[Metric, ...]] = (
+    *(BUILD, STATE, ITERATION),
+    *(RECEIVED, RECEIVED_BYTES, EVENTS, SENT, DEAD_LETTERS, STAGE_EVENTS, STAGE_SECONDS),
+    *(BATCH, TRANSACTIONS, TRANSACTION_SECONDS, LAST_COMMIT, LATENCY),
+    *(LAG_EVENTS, LAG_SECONDS, CAUGHT_UP, ASSIGNED, REBALANCES),
+    *(VALIDATION, INFERENCE_EVENTS, INFERENCE_SECONDS),
+    *(RECOVERIES, PAUSES, KAFKA_ERRORS),
+)
+
+
+def metrics_table() -> str:
+    """The table of the documentation, in Markdown."""
+    lines = ["| Metric | Kind | Labels | Meaning |", "|---|---|---|---|"]
+    for m in METRICS:
+        labels = ", ".join(f"{x.name} ({', '.join(x.values) or x.source})" for x in m.labels if x is not _PIPELINE)
+        lines.append(f"| `{m.name}` | {m.kind} | {labels} | {m.meaning} |")
+    return "\n".join(lines) + "\n"

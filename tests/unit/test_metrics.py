@@ -1,0 +1,246 @@
+import re
+import time
+from collections import Counter
+
+import numpy as np
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from stream.batch import Failure, FailureClass, Messages, Outcome, Rows, StageReport
+from stream.health import State
+from stream.metrics import METRICS, Kind, Metrics, ModelName, PartitionLag, metrics_table
+from stream.metrics.table import ALL, MAX_PARTITION_SERIES, MAX_SERIES, OTHER
+
+NOW = 1_800_000_000.0
+
+
+def metrics() -> Metrics:
+    models = {"infer": ModelName("delay", "3")}
+    return Metrics("flights", topics=["in"], outputs=["out", "late"], models=models, client="2.16.0")
+
+
+def scrape(m: Metrics) -> dict[tuple[str, ...], float]:
+    """(sample name, label values but the pipeline's, in the order of the table) -> value"""
+    body, content_type = m.exposition()
+    assert content_type.startswith("text/plain")
+    order = {m.name.removesuffix("_total"): [*m.label_names, "le"] for m in METRICS}
+    return {
+        (s.name, *(s.labels[k] for k in order[family.name] if k in s.labels and k != "pipeline")): s.value
+        for family in text_string_to_metric_families(body.decode())
+        if family.name.startswith("stream_")
+        for s in family.samples
+    }
+
+
+def outcome(n: int, *, failures: list[Failure] | None = None, filtered: int = 0, **more: object) -> Outcome:
+    failures = failures or []
+    left = np.arange(len(failures) + filtered, n)
+    messages = Messages.of([b"value"] * n, topic="in", timestamp_ms=int((NOW - 3) * 1000))
+    rows = Rows("out", left, b"x" * len(left), np.arange(len(left) + 1))
+    return Outcome(messages, [rows], failures, filtered, **more)  # type: ignore[arg-type]
+
+
+def poison(row: int, stage: str = "decode", reason: str = "not_avro", **facts: str) -> Failure:
+    return Failure(row, stage, FailureClass.POISON, reason, "", facts)
+
+
+def test_events_received_equal_the_sum_of_their_outcomes() -> None:
+    m = metrics()
+    failures = [poison(0), poison(1), Failure(2, "call", FailureClass.TRANSIENT, "busy")]
+    m.committed(outcome(10, failures=failures, filtered=2), now=NOW, transaction_s=0.01, retried={2})
+    m.committed(outcome(5), now=NOW, transaction_s=0.01)
+    seen = scrape(m)
+    outcomes = {labels[1]: v for labels, v in seen.items() if labels[0] == "stream_events_total"}
+    assert outcomes == {"output": 10, "filtered": 2, "dead_letter": 2, "retried": 1}
+    assert seen["stream_events_received_total", "in"] == sum(outcomes.values()) == 15
+    assert seen["stream_events_sent_total", "out"] == 10
+    assert seen["stream_events_sent_total", "late"] == 0
+    assert seen["stream_dead_letters_total", "decode", "not_avro"] == 2
+    assert ("stream_dead_letters_total", "call", "busy") not in seen, "a retried event is no dead letter"
+
+
+def test_nothing_is_counted_before_the_commit() -> None:
+    m = metrics()
+    m.transaction_failed()
+    seen = scrape(m)
+    assert seen["stream_transactions_total", "failed"] == 1
+    assert seen["stream_transactions_total", "committed"] == 0
+    assert seen["stream_events_received_total", "in"] == 0
+
+
+def test_every_event_of_a_batch_is_in_the_latency_histogram_bucket_it_belongs_to() -> None:
+    m = metrics()
+    messages = Messages.of([b"v"] * 6, topic="in")
+    ages = np.array([0.0, 0.005, 0.006, 2.5, 100_000.0])
+    stamps = np.array([*(NOW * 1000 - ages * 1000), -1]).astype(np.int64)
+    messages = Messages(**{f: getattr(messages, f) for f in Messages.__slots__} | {"timestamp": stamps})
+    rows = Rows("out", np.arange(6), b"", np.zeros(7, np.int64))
+    m.committed(Outcome(messages, [rows], []), now=NOW, transaction_s=0.0)
+    seen = scrape(m)
+    name = "stream_end_to_end_latency_seconds"
+    up_to = {bound: seen[f"{name}_bucket", bound] for bound in ("0.005", "0.01", "1.0", "2.5", "86400.0", "+Inf")}
+    assert up_to == {"0.005": 2, "0.01": 3, "1.0": 3, "2.5": 4, "86400.0": 4, "+Inf": 5}
+    assert seen[f"{name}_count",] == 5, "the event without a timestamp is left out"
+    assert seen[f"{name}_sum",] == pytest.approx(ages.sum(), abs=0.01)
+
+
+def test_an_event_from_the_future_has_no_latency() -> None:
+    m = metrics()
+    m.committed(outcome(4), now=NOW - 60, transaction_s=0.0)
+    seen = scrape(m)
+    assert seen["stream_end_to_end_latency_seconds_sum",] == 0
+    assert seen["stream_end_to_end_latency_seconds_bucket", "0.005"] == 4
+
+
+def test_stages_models_and_expectations_are_counted() -> None:
+    m = metrics()
+    failures = [
+        poison(0, "validate", "expectation", suite="s", expectations="a,b"),
+        poison(1, "validate", "expectation", suite="s", expectations="a"),
+        poison(2, "infer", "not_finite", model="delay/3"),
+    ]
+    reports = [StageReport("validate", 0.002, 8, 2), StageReport("infer", 0.03, 7, 1)]
+    warnings = Counter({("s", "w"): 4})
+    m.committed(outcome(10, failures=failures, reports=reports, warning_counts=warnings), now=NOW, transaction_s=0.01)
+    seen = scrape(m)
+    assert seen["stream_stage_events_total", "validate", "passed"] == 8
+    assert seen["stream_stage_events_total", "validate", "failed"] == 2
+    assert seen["stream_stage_duration_seconds_sum", "infer"] == pytest.approx(0.03)
+    assert seen["stream_inference_events_total", "delay", "3", "passed"] == 7
+    assert seen["stream_inference_events_total", "delay", "3", "failed"] == 1
+    assert seen["stream_inference_duration_seconds_count", "delay", "3"] == 1
+    assert seen["stream_validation_failures_total", "s", "a", "critical"] == 2
+    assert seen["stream_validation_failures_total", "s", "b", "critical"] == 1
+    assert seen["stream_validation_failures_total", "s", "w", "warning"] == 4
+    assert seen["stream_batch_events_sum",] == 10
+    assert seen["stream_last_commit_timestamp_seconds",] == NOW
+
+
+def test_the_state_is_one_hot() -> None:
+    m = metrics()
+    for state in State:
+        m.state(state)
+        states = {labels[1]: v for labels, v in scrape(m).items() if labels[0] == "stream_pipeline_state"}
+        assert states == {s.value: float(s is state) for s in State}
+
+
+def test_lag_forgets_revoked_partitions() -> None:
+    m = metrics()
+    m.lag([PartitionLag("in", 0, 5, 2.0), PartitionLag("in", 1, 0, 0.0)])
+    seen = scrape(m)
+    assert (seen["stream_consumer_lag_events", "in", "0"], seen["stream_consumer_lag_seconds", "in"]) == (5, 2.0)
+    assert (seen["stream_consumer_caught_up", "in"], seen["stream_consumer_assigned_partitions", "in"]) == (0, 2)
+    m.lag([PartitionLag("in", 1, 0, 0.0)])
+    seen = scrape(m)
+    assert ("stream_consumer_lag_events", "in", "0") not in seen
+    assert (seen["stream_consumer_caught_up", "in"], seen["stream_consumer_assigned_partitions", "in"]) == (1, 1)
+
+
+def test_unknown_lag_is_neither_zero_nor_caught_up() -> None:
+    m = metrics()
+    m.lag([PartitionLag("in", 0, None, None), PartitionLag("in", 1, 0, 0.0)])
+    seen = scrape(m)
+    assert ("stream_consumer_lag_events", "in", "0") not in seen
+    assert seen["stream_consumer_caught_up", "in"] == 0
+    assert seen["stream_consumer_assigned_partitions", "in"] == 2
+
+
+def test_many_partitions_share_one_lag_series() -> None:
+    m = metrics()
+    m.lag([PartitionLag("in", p, 2, 1.0) for p in range(MAX_PARTITION_SERIES + 1)])
+    lags = {k: v for k, v in scrape(m).items() if k[0] == "stream_consumer_lag_events"}
+    assert lags == {("stream_consumer_lag_events", "in", ALL): 2 * (MAX_PARTITION_SERIES + 1)}
+
+
+def test_labels_of_closed_sets_stay_in_them_and_open_ones_are_bounded() -> None:
+    m = metrics()
+    m.recovered("transaction")
+    m.recovered("what nobody thought of")
+    m.kafka_error("producer", "_TRANSPORT")
+    m.kafka_error("producer", "TOPIC_AUTHORIZATION_FAILED")
+    m.kafka_error("producer", "NEW_IN_KAFKA_5")
+    for i in range(MAX_SERIES + 50):
+        m.paused(f"reason{i}")
+    seen = scrape(m)
+    assert seen["stream_recoveries_total", OTHER] == 1
+    assert seen["stream_kafka_errors_total", "producer", "authorization"] == 1
+    assert seen["stream_kafka_errors_total", "producer", OTHER] == 1
+    assert seen["stream_pauses_total", OTHER] == 50
+    assert sum(labels[0] == "stream_pauses_total" for labels in seen) == MAX_SERIES + 1
+
+
+def test_a_scrape_sees_whole_batches_only() -> None:
+    m = metrics()
+    with m._series.together():
+        other: list[bytes] = []
+        import threading
+
+        thread = threading.Thread(target=lambda: other.append(m.exposition()[0]))
+        thread.start()
+        thread.join(0.05)
+        assert not other, "the scrape waits for the batch"
+        m.committed(outcome(3), now=NOW, transaction_s=0.0)
+    thread.join(5)
+    assert b'stream_events_received_total{pipeline="flights",topic="in"} 3.0' in other[0]
+
+
+def test_openmetrics_is_served_to_who_asks_for_it() -> None:
+    body, content_type = metrics().exposition("application/openmetrics-text; version=1.0.0")
+    assert content_type.startswith("application/openmetrics-text")
+    assert body.endswith(b"# EOF\n")
+
+
+def test_a_batch_costs_less_than_a_millisecond() -> None:
+    m = metrics()
+    reports = [StageReport(name, 0.01, 10_000, 0) for name in ("decode", "validate", "infer", "encode")]
+    batch = outcome(10_000, failures=[poison(i) for i in range(20)], reports=reports)
+    seconds = []
+    for _ in range(20):
+        started = time.perf_counter()
+        m.committed(batch, now=NOW, transaction_s=0.01)
+        seconds.append(time.perf_counter() - started)
+    assert min(seconds) < 0.001
+
+
+UNITS = ("seconds", "bytes", "events", "info", "state", "ratio")
+PLURAL_THINGS = ("transactions", "dead_letters", "rebalances", "failures", "recoveries", "pauses", "errors")
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda m: m.name)
+def test_names_follow_the_rules_of_prometheus(metric) -> None:
+    assert re.fullmatch(r"stream_[a-z]+(_[a-z]+)*", metric.name)
+    assert metric.name.endswith("_total") == (metric.kind is Kind.COUNTER)
+    assert not re.search(r"_(ms|millis|milliseconds|minutes|kb|mb|percent|count|sum|bucket)(_|$)", metric.name)
+    stem = metric.name.removesuffix("_total")
+    partitions_or_flag = stem.endswith(("assigned_partitions", "caught_up", "events_received", "events_sent"))
+    assert partitions_or_flag or stem.endswith((*UNITS, *PLURAL_THINGS)), "ends in its base unit, or what is counted"
+    assert list(metric.buckets) == sorted(set(metric.buckets))
+    assert bool(metric.buckets) == (metric.kind is Kind.HISTOGRAM)
+    for label in metric.labels:
+        assert re.fullmatch(r"[a-z_]+", label.name)
+        assert label.name not in {"le", "quantile", "instance", "job"}
+        assert label.values or label.source, "a closed set, or where the names come from"
+    assert metric.meaning.endswith(".")
+
+
+def test_names_are_unique_and_every_metric_can_be_exposed() -> None:
+    assert len({m.name for m in METRICS}) == len(METRICS)
+    m = metrics()
+    m.iterated(NOW)
+    m.rebalanced("assigned")
+    m.paused("kafka")
+    m.lag([PartitionLag("in", 0, 5, 2.0)])
+    failures = [poison(0, "validate", "expectation", suite="s", expectations="a")]
+    reports = [StageReport("infer", 0.1, 3, 0)]
+    m.committed(outcome(4, failures=failures, reports=reports), now=NOW, transaction_s=0.1)
+    body = m.exposition()[0].decode()
+    families = {f.name for f in text_string_to_metric_families(body) if f.samples}
+    assert {x.name.removesuffix("_total") for x in METRICS} <= {f.removesuffix("_total") for f in families}
+    assert "_created" not in body
+
+
+def test_the_documented_table_has_every_metric() -> None:
+    rows = metrics_table().splitlines()[2:]
+    assert [row.split("`")[1] for row in rows] == [m.name for m in METRICS]
+    assert "output, filtered, dead_letter, retried" in metrics_table()
+    assert all(row.count("|") == 5 for row in rows)
