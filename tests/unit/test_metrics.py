@@ -1,4 +1,5 @@
 import re
+import threading
 import time
 from collections import Counter
 
@@ -171,17 +172,19 @@ def test_labels_of_closed_sets_stay_in_them_and_open_ones_are_bounded() -> None:
 
 def test_a_scrape_sees_whole_batches_only() -> None:
     m = metrics()
-    with m._series.together():
-        other: list[bytes] = []
-        import threading
+    scraped: list[bytes] = []
+    thread = threading.Thread(target=lambda: scraped.append(m.exposition()[0]))
 
-        thread = threading.Thread(target=lambda: other.append(m.exposition()[0]))
-        thread.start()
-        thread.join(0.05)
-        assert not other, "the scrape waits for the batch"
-        m.committed(outcome(3), now=NOW, transaction_s=0.0)
+    class Reports(list[StageReport]):
+        def __iter__(self):
+            thread.start()  # a scrape comes while the batch is being counted
+            thread.join(0.05)
+            assert not scraped, "it waits"
+            return super().__iter__()
+
+    m.committed(outcome(3, reports=Reports([StageReport("decode", 0.1, 3, 0)])), now=NOW, transaction_s=0.0)
     thread.join(5)
-    assert b'stream_events_received_total{pipeline="flights",topic="in"} 3.0' in other[0]
+    assert b'stream_transactions_total{outcome="committed",pipeline="flights"} 1.0' in scraped[0]
 
 
 def test_openmetrics_is_served_to_who_asks_for_it() -> None:
