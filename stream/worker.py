@@ -39,6 +39,7 @@ class Session(Protocol):
     def recover(self) -> Positions: ...
     def idle(self, seconds: float) -> None: ...
     def caught_up(self) -> bool: ...
+    def standing_by(self) -> bool: ...
     def close(self) -> None: ...
 
 
@@ -119,7 +120,7 @@ class Worker:
             messages = self.session.poll()
             if messages is not None:
                 self._handle(messages)
-            if messages is not None or self.session.caught_up():
+            if messages is not None or self.session.caught_up() or self.session.standing_by():
                 self._pauses = 0
                 self.observer.running()
         except AttemptError as error:
@@ -157,7 +158,8 @@ class Worker:
                 self._pause(SystemicError("kafka", str(error)))
             else:
                 self.summary.recoveries += 1
-                return self._settle(committed)
+                self._settle(committed)
+                return
 
     def _settle(self, committed: Positions) -> None:
         """A commit whose answer was lost may have been made after all: the committed offsets say so."""

@@ -76,7 +76,15 @@ class Assignment:
             self._ends.pop(partition, None)
 
     def caught_up(self) -> bool:
-        return self.joined and self.owned <= self.at_end
+        """Something is owned, and all there is of it was read.
+
+        A member that owns nothing may be waiting for what a dead one still holds: it is not caught up.
+        """
+        return bool(self.owned) and self.owned <= self.at_end
+
+    def standing_by(self) -> bool:
+        """In the group, with no partition to work on."""
+        return self.joined and not self.owned
 
     def _forget(self, partitions: set[Partition]) -> None:
         self.owned -= partitions

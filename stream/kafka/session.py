@@ -52,7 +52,7 @@ class Session:
         starts = self.source.starts()
         if starts:
             self._transact(lambda sink: None, starts, self.source.group_metadata())
-            self.source.seek(starts)
+            self.source.start_at(starts)
         return messages
 
     def commit(self, outcome: Outcome, records: Sequence[Record]) -> None:
@@ -86,8 +86,12 @@ class Session:
         self.source.resume()
 
     def caught_up(self) -> bool:
-        """Everything there is in the owned partitions was read; True too for a member that owns none."""
+        """Everything there is in the owned partitions was read; False for a member that owns none."""
         return self.source.assignment.caught_up()
+
+    def standing_by(self) -> bool:
+        """In the group, but other members own all partitions."""
+        return self.source.assignment.standing_by()
 
     def close(self) -> None:
         self._drop_sink()

@@ -113,6 +113,16 @@ class Source:
                 raise TransactionError(f"seek in {topic}/{partition} to {offset}: {error}") from error
         self.assignment.sought(positions)
 
+    def start_at(self, starts: Mapping[Partition, int]) -> None:
+        """Begin to fetch partitions that stand still for want of an offset; a seek would be refused there.
+
+        Both group protocols we use are incremental, so handing a partition back and forth is local.
+        """
+        positions = [TopicPartition(topic, partition, offset) for (topic, partition), offset in starts.items()]
+        self._consumer.incremental_unassign(positions)
+        self._consumer.incremental_assign(positions)
+        self.assignment.sought(starts)
+
     def rewind(self) -> dict[Partition, int]:
         """R5: back to the committed offsets wherever something was read; gives all committed offsets."""
         committed = self.committed()

@@ -1,0 +1,197 @@
+"""The loop's decisions, against a session that fails on demand."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from stream.batch import Messages, Outcome, Record, Rows, failures_of
+from stream.errors import AttemptError, FatalError, SystemicError, TransactionError
+from stream.failures.dead_letter import DeadLetters
+from stream.failures.limit import DeadLetterLimit
+from stream.worker import LONGEST_PAUSE_S, Worker
+
+
+@dataclass
+class Log:
+    """One partition; commit takes a list of errors to raise, one a call, None for none."""
+
+    values: list[bytes]
+    errors: list[Exception | None] = field(default_factory=list)
+    recover_errors: list[Exception | None] = field(default_factory=list)
+    commit_anyway: bool = False
+    position: int = 0
+    committed: int = 0
+    records: list[Record] = field(default_factory=list)
+    outputs: list[bytes] = field(default_factory=list)
+    idle_s: list[float] = field(default_factory=list)
+    closed: bool = False
+    now: float = 0.0
+
+    def poll(self) -> Messages | None:
+        if self.position >= len(self.values):
+            return None
+        batch = Messages.of(self.values[self.position : self.position + 2], first_offset=self.position)
+        self.position += len(batch)
+        return batch
+
+    def commit(self, outcome: Outcome, records: Sequence[Record]) -> None:
+        error = self.errors.pop(0) if self.errors else None
+        if error is None or self.commit_anyway:
+            self.records += records
+            self.outputs += [outcome.messages.value(r) or b"" for rows in outcome.outputs for r in rows.rows.tolist()]
+            self.committed = outcome.messages.next_offsets["input", 0]
+        if error is not None:
+            raise error
+
+    def recover(self) -> dict[tuple[str, int], int]:
+        error = self.recover_errors.pop(0) if self.recover_errors else None
+        if error is not None:
+            raise error
+        self.position = self.committed
+        return {("input", 0): self.committed}
+
+    def idle(self, seconds: float) -> None:
+        self.idle_s.append(seconds)
+        self.now += seconds
+
+    def caught_up(self) -> bool:
+        return self.position >= len(self.values)
+
+    def standing_by(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class Notes:
+    states: list[str] = field(default_factory=list)
+    counted: int = 0
+
+    def beat(self) -> None: ...
+    def running(self) -> None:
+        self.states.append("running")
+
+    def paused(self, error: SystemicError) -> None:
+        self.states.append(f"paused {error.reason}")
+
+    def draining(self) -> None:
+        self.states.append("draining")
+
+    def committed(self, outcome: Outcome, transaction_s: float) -> None:
+        self.counted += len(outcome.messages)
+
+    def failed(self, error: AttemptError) -> None:
+        self.states.append("failed")
+
+
+class Copy:
+    """Passes everything but b"bad"."""
+
+    def process(self, messages: Messages) -> Outcome:
+        values = [messages.value(i) for i in range(len(messages))]
+        bad = [i for i, v in enumerate(values) if v == b"bad"]
+        rows = np.array([i for i in range(len(values)) if i not in bad], np.int64)
+        outputs = [Rows("out", rows, b"", np.zeros(len(rows) + 1, np.int64))] if len(rows) else []
+        return Outcome(messages, outputs, failures_of(bad, "decode", "not_avro"))
+
+
+def worker(log: Log, notes: Notes, limit: DeadLetterLimit | None = None) -> Worker:
+    return Worker(
+        Copy(),  # type: ignore[arg-type]
+        log,
+        DeadLetters("p.dlq", "p"),
+        limit or DeadLetterLimit(),
+        notes,
+        clock=lambda: log.now,
+        wall_clock=lambda: 1.0,
+        random=lambda: 1.0,
+    )
+
+
+def drained(log: Log, **settings: DeadLetterLimit) -> tuple[Notes, Worker]:
+    notes = Notes()
+    w = worker(log, notes, **settings)
+    w.run(until_caught_up=True)
+    return notes, w
+
+
+def test_everything_is_committed_once_and_the_session_is_closed() -> None:
+    log = Log([b"a", b"b", b"bad", b"c", b"d"])
+    notes, w = drained(log)
+    assert log.outputs == [b"a", b"b", b"c", b"d"]
+    assert [dict(r.headers)["stream.reason"] for r in log.records] == [b"not_avro"]
+    assert (notes.counted, w.summary.events, w.summary.dead_letters) == (5, 5, Counter(not_avro=1))
+    assert log.closed
+
+
+@pytest.mark.parametrize("failures", [1, 2, 5])
+def test_a_failed_transaction_is_made_again_from_the_committed_offsets(failures: int) -> None:
+    log = Log([b"a", b"b", b"c"], errors=[None, *[TransactionError("lost")] * failures])
+    notes, _ = drained(log)
+    assert log.outputs == [b"a", b"b", b"c"]
+    assert notes.counted == 3
+    assert notes.states.count("failed") == failures
+
+
+def test_a_commit_whose_answer_was_lost_is_counted_once_and_not_made_again() -> None:
+    log = Log([b"a", b"b", b"c"], errors=[TransactionError("timed out")], commit_anyway=True)
+    notes, w = drained(log)
+    assert log.outputs == [b"a", b"b", b"c"]
+    assert (notes.counted, w.summary.events) == (3, 3)
+
+
+def test_with_kafka_away_it_pauses_and_goes_on_when_it_is_back() -> None:
+    log = Log([b"a"], recover_errors=[TransactionError("no broker")] * 3)
+    notes, _ = drained(log)
+    assert notes.states[:3] == ["paused kafka"] * 3
+    assert log.outputs == [b"a"]
+
+
+def test_pauses_grow_to_a_bound() -> None:
+    log = Log([b"a"], recover_errors=[TransactionError("no broker")] * 12)
+    pauses: list[float] = []
+    notes = Notes()
+    notes.paused = lambda error: pauses.append(log.now)  # type: ignore[method-assign]
+    worker(log, notes).run(until_caught_up=True)
+    gaps = np.diff([*pauses, log.now])
+    assert gaps[0] == pytest.approx(0.5)
+    assert gaps.max() == pytest.approx(LONGEST_PAUSE_S)
+    assert (np.diff(gaps) >= -1e-6).all()
+
+
+def test_over_the_dead_letter_limit_nothing_is_committed_and_it_pauses() -> None:
+    log = Log([b"bad"] * 6)
+    notes = Notes()
+    w = worker(log, notes, DeadLetterLimit(ratio=0.5, window=4, consecutive=3))
+    notes.paused = lambda error: (notes.states.append(error.reason), w.stop())  # type: ignore[assignment,method-assign,func-returns-value]
+    w.run()
+    assert "dead_letter_limit" in notes.states
+    assert (log.committed, len(log.records)) == (2, 2)
+
+
+def test_a_stop_finishes_the_batch_in_hand() -> None:
+    log = Log([b"a", b"b", b"c", b"d"])
+    notes = Notes()
+    w = worker(log, notes)
+    process = w.pipeline.process
+
+    def process_and_stop(messages: Messages) -> Outcome:
+        w.stop()
+        return process(messages)
+
+    w.pipeline.process = process_and_stop  # type: ignore[method-assign]
+    w.run()
+    assert (log.outputs, log.closed, notes.states[-1]) == ([b"a", b"b"], True, "draining")
+
+
+@pytest.mark.parametrize("error", [FatalError("fenced"), RuntimeError("defect")])
+def test_what_is_not_an_attempts_failure_ends_the_process(error: Exception) -> None:
+    log = Log([b"a"], errors=[error])
+    with pytest.raises(type(error)):
+        worker(log, Notes()).run(until_caught_up=True)
+    assert log.closed
