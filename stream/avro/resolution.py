@@ -180,8 +180,8 @@ def _matches(writer: Type, reader: Type) -> bool:
             return writer.name == reader.name or _promotes(writer, reader)
         case Fixed(), Fixed():
             return writer.size == reader.size and _same_name(writer, reader)
-        case (Record(), Record()) | (Enum(), Enum()):
-            return _same_name(writer, reader)
+        case Record() | Enum(), Record() | Enum():
+            return type(writer) is type(reader) and _same_name(writer, reader)
     return type(writer) is type(reader)
 
 
