@@ -60,13 +60,18 @@ class DeadLetters:
             OWN + "stage": failure.stage,
             OWN + "class": failure.kind.value,
             OWN + "reason": failure.reason,
-            ATTEMPTS: str(int(earlier.get(ATTEMPTS) or 0) + 1),
+            ATTEMPTS: str(_number(earlier.get(ATTEMPTS)) + 1),
             OWN + "failed": str(now_ms),
             **{OWN + name: text for name, text in failure.facts.items()},
         }
         headers: list[Header] = [*zip(ORIGIN, first, strict=True)]
         headers += [(name, text[:MAX_TEXT_CHARS].encode()) for name, text in texts.items()]
         return [*headers, (FIRST_FAILED, earlier.get(FIRST_FAILED) or str(now_ms).encode())]
+
+
+def _number(text: bytes | None) -> int:
+    """A header that another program may have written: what is no number counts as none."""
+    return int(text) if text is not None and text.isdigit() else 0
 
 
 def _size(key: bytes | None, value: bytes | None, headers: Sequence[Header]) -> int:

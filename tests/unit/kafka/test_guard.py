@@ -1,0 +1,97 @@
+"""The late-request guard: both of its signals, and what is no signal."""
+
+import logging
+from collections.abc import Callable
+
+import pytest
+
+from stream.errors import TransactionError
+from stream.kafka.guard import LateRequestGuard, TroubleLog
+
+
+class Client:
+    """A clock that requests move, and log lines that are served when polled, as librdkafka does it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.pending: list[str] = []
+        self.log = TroubleLog()
+
+    def serve(self) -> None:
+        for text in self.pending:
+            self.log.emit(logging.LogRecord("rdkafka", logging.INFO, "", 0, text, None, None))
+        self.pending.clear()
+
+    def request(self, seconds: float = 0.001, line: str = "", error: Exception | None = None) -> Callable[[], None]:
+        def call() -> None:
+            self.now += seconds
+            if line:
+                self.pending.append(line)
+            if error:
+                raise error
+
+        return call
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client()
+
+
+@pytest.fixture
+def guard(client: Client) -> LateRequestGuard:
+    guard = LateRequestGuard(client.log, client.serve, lambda: client.now, slow_call_s=0.4)
+    guard.begin()
+    return guard
+
+
+def test_a_quick_call_without_trouble_passes(guard: LateRequestGuard, client: Client) -> None:
+    guard.call("commit", client.request())
+
+
+def test_arguments_reach_the_request(guard: LateRequestGuard) -> None:
+    seen: list[tuple[int, str]] = []
+    guard.call("send_offsets", lambda a, b: seen.append((a, b)), 1, "x")
+    assert seen == [(1, "x")]
+
+
+def test_a_slow_call_may_have_been_sent_twice_although_it_returned(guard: LateRequestGuard, client: Client) -> None:
+    with pytest.raises(TransactionError, match=r"commit took 0\.500 s.*sent twice"):
+        guard.call("commit", client.request(seconds=0.5))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "FAIL [rdkafka#producer-1] [thrd:b/1]: b/1: Connect to ipv4#127.0.0.1:9092 failed: Connection refused",
+        "REQTMOUT [rdkafka#producer-1] [thrd:b/1]: b/1: Timed out EndTxnRequest in flight (after 1000ms)",
+        "FAIL [rdkafka#producer-1] [thrd:b/1]: b/1: Disconnected (after 2003ms in state UP)",
+    ],
+)
+def test_a_quick_ok_with_a_broken_connection_in_the_log_is_not_trusted(
+    guard: LateRequestGuard, client: Client, line: str
+) -> None:
+    with pytest.raises(TransactionError, match="connection trouble"):
+        guard.call("commit", client.request(line=line))
+
+
+def test_trouble_while_producing_counts_for_the_whole_transaction(guard: LateRequestGuard, client: Client) -> None:
+    client.pending.append("FAIL: Disconnected")
+    with pytest.raises(TransactionError):
+        guard.call("send_offsets", client.request())
+
+
+def test_trouble_from_before_the_transaction_is_harmless(guard: LateRequestGuard, client: Client) -> None:
+    client.pending.append("FAIL: Disconnected (idle connection)")
+    guard.begin()
+    guard.call("commit", client.request())
+
+
+def test_other_log_lines_are_no_trouble(guard: LateRequestGuard, client: Client) -> None:
+    guard.call("commit", client.request(line="GETPID: Acquired transactional PID"))
+
+
+def test_a_call_that_raises_is_a_failed_attempt_with_its_cause(guard: LateRequestGuard, client: Client) -> None:
+    with pytest.raises(TransactionError, match="commit: fenced") as caught:
+        guard.call("commit", client.request(error=RuntimeError("fenced")))
+    assert isinstance(caught.value.__cause__, RuntimeError)
