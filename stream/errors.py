@@ -62,7 +62,14 @@ class AttemptError(StreamError):
 
 
 class TransactionError(AttemptError):
-    """A step of the Kafka transaction failed, or its outcome is not known."""
+    """A step of the Kafka transaction failed, or its outcome is not known.
+
+    reason is a metric label: "transaction", "late_request" or "fenced".
+    """
+
+    def __init__(self, detail: str, reason: str = "transaction") -> None:
+        super().__init__(detail)
+        self.reason = reason
 
 
 class SystemicError(AttemptError):

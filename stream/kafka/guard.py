@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from stream.errors import TransactionError
 
+LATE: Final = "late_request"
 TROUBLE: Final = ("FAIL", "REQTMOUT", "Disconnected", "disconnected", "Connection reset", "timed out")
 
 
@@ -61,12 +62,13 @@ class LateRequestGuard:
         try:
             request(*arguments)
         except Exception as error:
-            raise TransactionError(f"{name}: {error}") from error
+            raise TransactionError(
+                f"{name}: {error}", "fenced" if "_FENCED" in str(error) else "transaction"
+            ) from error
         seconds = self.clock() - started
         self.serve_log()
         if seconds > self.slow_call_s:
-            raise TransactionError(
-                f"{name} took {seconds:.3f} s, over {self.slow_call_s:.3f} s: the request may have been sent twice"
-            )
+            text = f"{name} took {seconds:.3f} s, over {self.slow_call_s:.3f} s: the request may have been sent twice"
+            raise TransactionError(text, LATE)
         if self.log.lines != self._lines_at_begin:
-            raise TransactionError(f"{name}: connection trouble inside the transaction: {self.log.last}")
+            raise TransactionError(f"{name}: connection trouble inside the transaction: {self.log.last}", LATE)

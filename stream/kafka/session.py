@@ -115,7 +115,7 @@ class Session:
         try:
             self._sink = Sink(self.settings, self.clock)
         except TransactionError as error:
-            self._fenced_in_a_row += "_FENCED" in str(error)
+            self._fenced_in_a_row += error.reason == "fenced"
             if self._fenced_in_a_row > MAX_FENCED_IN_A_ROW:
                 raise FatalError(f"{error}: another process runs with the same STREAM_INSTANCE and slot") from error
             raise

@@ -132,7 +132,9 @@ class Sink:
             text = f"init_transactions of {self.settings.slot}: {cause.str()}" + (
                 f" ({self._error})" if self._error else ""
             )
-            if cause.retriable() or cause.code() == KafkaError._FENCED:
+            if cause.code() == KafkaError._FENCED:  # a coordinator's timeout looks the same: see MAX_FENCED_IN_A_ROW
+                raise TransactionError(text, "fenced") from error
+            if cause.retriable():
                 raise TransactionError(text) from error
             raise FatalError(text) from error
 
