@@ -59,7 +59,7 @@ class ClientSettings:
             **self._shared("consumer"),
             **_CONSUMER,
             **self._group(),
-            **self._user(_PRODUCER_ONLY),
+            **self._user(PRODUCER_ONLY),
             **_CONSUMER_OWNED,
         }
 
@@ -68,7 +68,7 @@ class ClientSettings:
             **self._shared("producer"),
             **_PRODUCER,
             "queue.buffering.max.messages": max(100_000, 4 * self.batch_events),
-            **self._user(_CONSUMER_ONLY),
+            **self._user(CONSUMER_ONLY),
             **_PRODUCER_OWNED,
             "transactional.id": str(self.slot),
             "transaction.timeout.ms": self.transaction_timeout_ms,
@@ -135,7 +135,7 @@ _PRODUCER_OWNED: Properties = {
     # Java's placing of keys, so that producers in other languages keep the order per key
     "partitioner": "murmur2_random",
 }
-_CONSUMER_ONLY = frozenset(
+CONSUMER_ONLY = frozenset(
     {
         "check.crcs",
         "fetch.error.backoff.ms",
@@ -154,7 +154,7 @@ _CONSUMER_ONLY = frozenset(
         "session.timeout.ms",
     }
 )
-_PRODUCER_ONLY = frozenset(
+PRODUCER_ONLY = frozenset(
     {
         "batch.num.messages",
         "batch.size",
