@@ -1,0 +1,131 @@
+"""A checked configuration becomes a Pipeline: files are loaded, stages and outputs checked against each other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+import pyarrow as pa
+
+from stream.avro import DirectorySchemas, EventReader, EventWriter, RegistrySchemas, Schema, SchemaStore, load_schema
+from stream.config import Config
+from stream.errors import ConfigurationError, Problem
+from stream.pipeline import Condition, Output, Pipeline
+from stream.stages import kind
+from stream.stages.stage import Stage
+
+SCHEMA_FOLDER: Final = "schemas"
+"""Where writer schemas are looked for when there is no registry, beside the files that are named."""
+
+T = TypeVar("T")
+
+
+def build(config: Config, max_event_bytes: int = 1_000_000) -> Pipeline:
+    """Load and check all that a pipeline file names; none of it talks to Kafka, but a registry is asked.
+
+    Raises ConfigurationError with every mistake that can be told, each with its place. What comes
+    after a stage that is wrong is not judged: it may be right once the stage is.
+    """
+    assembly = _Assembly(config)
+    reader_schema = assembly.input_schema()
+    output_schemas = [assembly.output_schema(index) for index in range(len(config.file.outputs))]
+    store = assembly.store([s for s in (reader_schema, *output_schemas) if s is not None])
+    stages = assembly.stages(reader_schema)
+    outputs = assembly.outputs(output_schemas, store, stages)
+    if assembly.problems or reader_schema is None or store is None or stages is None:
+        raise ConfigurationError([config.locate(problem) for problem in assembly.problems])
+    reader = EventReader(reader_schema, store, codec=config.environment.codec)
+    return Pipeline(config.file.name, reader, stages, outputs, max_event_bytes)
+
+
+def schema_store(config: Config, known: Sequence[Schema] = ()) -> SchemaStore:
+    """Where writer schemas come from: the registry, or the files of the project and those known."""
+    registry = config.environment.registry
+    if registry is not None:
+        return RegistrySchemas(registry.properties())
+    return DirectorySchemas([config.project.find(SCHEMA_FOLDER)], known=known)
+
+
+@dataclass(slots=True)
+class _Assembly:
+    """Builds part by part and goes on after a mistake."""
+
+    config: Config
+    problems: list[Problem] = field(default_factory=list)
+
+    def input_schema(self) -> Schema | None:
+        file = self.config.file.input
+        if file.schema_file is not None:
+            return self._attempt(("input", "schema"), lambda: self._load(file.schema_file or ""))
+        subject = f"{file.topics[0]}-value"
+        return self._attempt(("input", "topic"), lambda: schema_store(self.config).latest(subject))
+
+    def output_schema(self, index: int) -> Schema | None:
+        name = self.config.file.outputs[index].schema_file
+        return self._attempt(("outputs", index, "schema"), lambda: self._load(name))
+
+    def store(self, known: Sequence[Schema]) -> SchemaStore | None:
+        return self._attempt(("input", "schema"), lambda: schema_store(self.config, known))
+
+    def stages(self, reader_schema: Schema | None) -> list[Stage] | None:
+        """None when one of them is wrong."""
+        if reader_schema is None:
+            return None
+        stages: list[Stage] = []
+        columns, names = reader_schema.arrow, self._stage_names()
+        for index, entry in enumerate(self.config.file.stages):
+            build_stage = kind(entry.kind).build
+            stage = self._attempt(
+                ("stages", index, entry.kind),
+                lambda: build_stage(entry.settings, names[index], columns, self.config.project),  # noqa: B023
+            )
+            if stage is None:
+                return None
+            stages.append(stage)
+            columns = stage.schema
+        return stages
+
+    def outputs(
+        self, schemas: Sequence[Schema | None], store: SchemaStore | None, stages: Sequence[Stage] | None
+    ) -> list[Output]:
+        """Only what can be judged: an output needs its schema, and the columns that reach it."""
+        if not stages or store is None:
+            return []
+        columns = stages[-1].schema
+        made = [self._output(i, s, store, columns) for i, s in enumerate(schemas) if s is not None]
+        return [output for output in made if output is not None]
+
+    def _output(self, index: int, schema: Schema, store: SchemaStore, columns: pa.Schema) -> Output | None:
+        from stream.stages.expression import compile_condition
+
+        output = self.config.file.outputs[index]
+        at = ("outputs", index)
+        writer = self._attempt((*at, "schema"), lambda: EventWriter(output.topic, schema, store, columns))
+        when: Condition | None = None
+        if output.when is not None:
+            text = output.when
+            when = self._attempt((*at, "when"), lambda: compile_condition(text, columns))
+        return (
+            None if writer is None or (output.when is not None and when is None) else Output(output.topic, writer, when)
+        )
+
+    def _stage_names(self) -> list[str]:
+        """The kind, numbered from the second of its kind on: validate, infer, infer-2."""
+        seen: Counter[str] = Counter()
+        names = []
+        for entry in self.config.file.stages:
+            seen[entry.kind] += 1
+            names.append(entry.kind if seen[entry.kind] == 1 else f"{entry.kind}-{seen[entry.kind]}")
+        return names
+
+    def _load(self, name: str) -> Schema:
+        return load_schema(self.config.project.find(name))
+
+    def _attempt(self, at: tuple[str | int, ...], work: Callable[[], T]) -> T | None:
+        try:
+            return work()
+        except ConfigurationError as error:
+            self.problems += [problem.under(*at) for problem in error.problems]
+            return None

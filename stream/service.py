@@ -1,0 +1,131 @@
+"""One worker process, put together: configuration, line, Kafka session, health pages, watchdog, loop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from stream.assembly import build
+from stream.config import Config, load
+from stream.errors import ConfigurationError
+from stream.failpoints import failpoint
+from stream.failures.dead_letter import DeadLetters
+from stream.failures.limit import DeadLetterLimit
+from stream.health import Health, Server, State, pages
+from stream.kafka.connection import Connection
+from stream.kafka.session import Session
+from stream.kafka.settings import ClientSettings, Slot
+from stream.kafka.topics import TopicAdmin, needed
+from stream.logs import configure, logger
+from stream.metrics import Metrics, ModelName
+from stream.pipeline import Pipeline
+from stream.reporter import Reporter
+from stream.watchdog import Watchdog
+from stream.worker import Summary, Worker
+
+HEADROOM_BYTES: Final = 1024
+"""Kept free of message.max.bytes for what the client adds around a message."""
+MAX_MESSAGE_BYTES: Final = 1_000_000
+"""librdkafka's default of message.max.bytes."""
+
+
+def client_settings(config: Config, slot: int) -> ClientSettings:
+    """What the clients of this worker are made from."""
+    file, where = config.file, config.environment
+    return ClientSettings(
+        slot=Slot(file.name, where.instance, slot),
+        topics=file.input.topics,
+        user=where.kafka_properties(),
+        group_protocol=file.group.protocol,
+        transaction_timeout_s=file.transaction.timeout_s,
+        start=file.input.start,
+        batch_events=file.batch.events,
+        batch_bytes=file.batch.bytes,
+        batch_wait_s=file.batch.wait_s,
+    )
+
+
+class Service:
+    """A context: entering it loads and checks everything and opens the health pages, leaving it closes them.
+
+    Entering raises ConfigurationError, or UnreachableError when Kafka does not answer.
+    """
+
+    def __init__(self, path: Path, environ: Mapping[str, str], slot: int = 0) -> None:
+        self._path, self._environ, self._slot = path, environ, slot
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._start(stack)
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._health.set_state(State.FAILED, str(error))
+        self._open.close()
+
+    def run(self, *, until_caught_up: bool = False) -> Summary:
+        return self._worker.run(until_caught_up=until_caught_up)
+
+    def stop(self) -> None:
+        self._worker.stop()
+
+    def _start(self, stack: ExitStack) -> None:
+        config = load(self._path, self._environ)
+        config.environment.require_kafka()
+        settings = client_settings(config, self._slot)
+        configure(config.environment.log_format, pipeline=config.file.name, worker=str(settings.slot))
+        max_bytes = int(settings.user.get("message.max.bytes", MAX_MESSAGE_BYTES)) - HEADROOM_BYTES
+        pipeline = build(config, max_bytes)
+        metrics = self._metrics(config, pipeline)
+        self._health = Health(time.monotonic)
+        server = Server(config.environment.http_address, pages(self._health, metrics.exposition), time.monotonic)
+        stack.callback(server.close)
+        logger().info("started", health=f"http://{server.address}/", topics=list(settings.topics))
+        self._require_topics(config)
+        self._worker = self._assemble(config, settings, pipeline, metrics, stack)
+
+    def _require_topics(self, config: Config) -> None:
+        """A topic that is missing would otherwise be found out by the first transaction that needs it."""
+        names = needed(config.file)
+        there = TopicAdmin(Connection(config.environment.kafka_properties())).existing(names)
+        create = f"create it with `stream topics {self._path} --apply`"
+        missing = [f"{role} topic {name} does not exist: {create}" for name, role in names.items() if name not in there]
+        if missing:
+            raise ConfigurationError(missing)
+
+    def _assemble(
+        self, config: Config, settings: ClientSettings, pipeline: Pipeline, metrics: Metrics, stack: ExitStack
+    ) -> Worker:
+        fail = failpoint(config.environment.failpoint)
+        session = Session(settings, failpoint=fail)
+        watchdog = Watchdog(limit_s=settings.number("max.poll.interval.ms") / 1000)
+        watchdog.start()
+        stack.callback(watchdog.stop)
+        limit = config.file.failures.dead_letter.limit
+        source = session.source
+        return Worker(
+            pipeline=pipeline,
+            session=session,
+            dead_letters=DeadLetters(config.file.dead_letter_topic, config.file.name, pipeline.max_event_bytes),
+            limit=DeadLetterLimit(limit.ratio, limit.window, limit.consecutive),
+            observer=Reporter(metrics, self._health, watchdog, source.assignment, source.lag),
+            failpoint=fail,
+        )
+
+    def _metrics(self, config: Config, pipeline: Pipeline) -> Metrics:
+        models = {
+            stage.name: ModelName(stage.model_name, str(stage.model_version))
+            for stage in pipeline.stages
+            if hasattr(stage, "model_name") and hasattr(stage, "model_version")
+        }
+        outputs = [output.topic for output in config.file.outputs]
+        return Metrics(config.file.name, topics=config.file.input.topics, outputs=outputs, models=models)
