@@ -1,0 +1,220 @@
+"""The pipeline file as models: what may be written, what it means, what holds when it is not.
+
+Field descriptions are what an editor shows, what `docs/pipeline.schema.json` says and what the
+README's configuration table is made of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+)
+
+from stream.config.stage_entry import StageEntry
+from stream.config.units import Duration, Size, format_duration
+from stream.config.values import Delays, Name, Start, Topic, Topics
+from stream.stages.text import ExpressionText
+
+MAX_TIERS: Final = 8
+
+PART: Final = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+
+class Input(BaseModel):
+    """What is read."""
+
+    model_config = PART
+
+    topics: Topics = Field(
+        alias="topic",
+        min_length=1,
+        max_length=100,
+        description="The topic to read, or a list of topics with events of one schema.",
+        examples=["flights", ["flights-eu", "flights-us"]],
+    )
+    schema_file: str | None = Field(
+        default=None,
+        alias="schema",
+        min_length=1,
+        description="Avro schema the events are read with (the writer's comes with each message), a path beside the"
+        " pipeline file or in the folder above. May be left out with a schema registry: the latest of"
+        " `<topic>-value`.",
+        examples=["schemas/flight.avsc"],
+    )
+    start: Start = Field(
+        default="earliest",
+        description="Where a consumer group without committed offsets begins: `earliest`, `latest` or a time with its"
+        " zone.",
+        examples=["earliest", "latest", "2026-01-31T06:00:00Z"],
+    )
+
+
+class Output(BaseModel):
+    """Where events go that came through all stages. The first output whose `when` holds takes the event."""
+
+    model_config = PART
+
+    topic: Topic = Field(description="The topic to write to.", examples=["flights.predictions"])
+    schema_file: str = Field(
+        alias="schema",
+        min_length=1,
+        description="Avro schema of the output, filled from columns by name; a path beside the pipeline file or in the"
+        " folder above.",
+        examples=["schemas/prediction.avsc"],
+    )
+    when: ExpressionText | None = Field(
+        default=None,
+        description="SQL condition over the columns; without one the output takes every event that is left. An event"
+        " that no output takes is filtered, and counted.",
+        examples=["predicted_delay > 15"],
+    )
+
+
+class Limit(BaseModel):
+    """How many dead letters are normal. Beyond it nothing is committed and the pipeline pauses and says so."""
+
+    model_config = PART
+
+    ratio: float = Field(
+        default=0.5,
+        strict=True,
+        gt=0,
+        le=1,
+        description="Share of the last `window` events that may be dead letters; 1 never stops.",
+    )
+    window: int = Field(
+        default=1000, strict=True, ge=1, le=1_000_000, description="Events over which `ratio` is taken."
+    )
+    consecutive: int = Field(
+        default=1000, strict=True, ge=1, le=1_000_000_000, description="Dead letters in a row that stop the pipeline."
+    )
+
+
+class DeadLetter(BaseModel):
+    """Where events go that cannot be processed, with the reason in their headers."""
+
+    model_config = PART
+
+    topic: Topic | None = Field(
+        default=None, description="Topic of the dead letters; `<pipeline>.dlq` by default.", examples=["flights.dlq"]
+    )
+    limit: Limit = Field(default_factory=Limit, description="How many dead letters are normal.")
+
+
+class Retry(BaseModel):
+    """What is done with an event that may pass later, such as when a called service timed out."""
+
+    model_config = PART
+
+    delays_s: Delays = Field(
+        default=(),
+        alias="delays",
+        max_length=MAX_TIERS,
+        description="Waits before each further attempt, rising; each is a topic `<pipeline>.retry.<delay>`. Without"
+        " any, such an event becomes a dead letter at once.",
+        examples=[["10s", "1m", "10m"]],
+    )
+
+
+class Failures(BaseModel):
+    """What happens to events that fail."""
+
+    model_config = PART
+
+    dead_letter: DeadLetter = Field(default_factory=DeadLetter, description="Events that cannot be processed.")
+    retry: Retry = Field(default_factory=Retry, description="Events that may pass later.")
+    order: Literal["relaxed", "strict"] = Field(
+        default="relaxed",
+        description="`relaxed`: an event that is to be tried again steps aside and others overtake it. `strict`: it"
+        " holds its partition until it is through.",
+    )
+
+
+class Batch(BaseModel):
+    """What one transaction holds at most. A batch closes at whichever bound comes first."""
+
+    model_config = PART
+
+    events: int = Field(default=10_000, strict=True, ge=1, le=1_000_000, description="Events of a batch.")
+    bytes: Annotated[int, Size("1kB", "1GiB")] = Field(
+        default=16 * 1024 * 1024, description="Bytes of the messages of a batch.", examples=["16MiB"]
+    )
+    wait_s: Annotated[float, Duration("0ms", "10s")] = Field(
+        default=0.020,
+        alias="wait",
+        description="How long a batch that is not full waits for more events; never while more are queued.",
+        examples=["20ms"],
+    )
+
+
+class Transaction(BaseModel):
+    """The Kafka transaction in which outputs, dead letters and offsets are written."""
+
+    model_config = PART
+
+    timeout_s: Annotated[float, Duration("1s", "15m")] = Field(
+        default=10.0,
+        alias="timeout",
+        description="When the broker ends a transaction that hangs; must be shorter than `session.timeout.ms`.",
+        examples=["10s"],
+    )
+
+
+class Group(BaseModel):
+    """The consumer group."""
+
+    model_config = PART
+
+    protocol: Literal["classic", "consumer"] = Field(
+        default="classic",
+        description="`classic`: static members, a killed worker is back at once. `consumer`: KIP-848, rebalanced by"
+        " the broker, dynamic members.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RetryTier:
+    """A topic whose events are read again delay_s seconds after they were written."""
+
+    topic: str
+    delay_s: float
+
+
+class PipelineFile(BaseModel):
+    """A pipeline of stream: Avro events from Kafka through stages to topics, each event exactly once."""
+
+    model_config = PART
+
+    name: Name = Field(
+        alias="pipeline",
+        description="Names the consumer group, the transactional ids and the metrics; the file's name by default."
+        " Changing it later starts over from `input.start`.",
+        examples=["flights"],
+    )
+    input: Input = Field(description="What is read.")
+    stages: tuple[StageEntry, ...] = Field(
+        min_length=1, max_length=100, description="What is done with each event, in order; each item is one stage."
+    )
+    outputs: tuple[Output, ...] = Field(
+        min_length=1,
+        max_length=100,
+        description="Where events go, in order: the first whose `when` holds takes the event.",
+    )
+    failures: Failures = Field(default_factory=Failures, description="What happens to events that fail.")
+    batch: Batch = Field(default_factory=Batch, description="What one transaction holds at most.")
+    transaction: Transaction = Field(default_factory=Transaction, description="The Kafka transaction.")
+    group: Group = Field(default_factory=Group, description="The consumer group.")
+
+    @property
+    def dead_letter_topic(self) -> str:
+        return self.failures.dead_letter.topic or f"{self.name}.dlq"
+
+    @property
+    def retry_tiers(self) -> tuple[RetryTier, ...]:
+        delays = self.failures.retry.delays_s
+        return tuple(RetryTier(f"{self.name}.retry.{format_duration(delay)}", delay) for delay in delays)

@@ -1,0 +1,112 @@
+"""Rules over several keys, and over the file and the environment together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stream.config.environment import Environment
+from stream.config.kafka_properties import (
+    CLASSIC_GROUP_ONLY,
+    DEFAULT_MAX_POLL_INTERVAL_MS,
+    DEFAULT_SESSION_TIMEOUT_MS,
+    variable,
+)
+from stream.config.pipeline_file import PipelineFile
+from stream.config.units import format_duration
+from stream.errors import Problem
+
+
+def broken_rules(file: PipelineFile, environment: Environment) -> Iterator[Problem]:
+    """What each value alone does not show."""
+    yield from _topics(file)
+    yield from _outputs(file)
+    yield from _schema(file, environment)
+    yield from _group(file, environment)
+    yield from _timeouts(file, environment)
+
+
+def _topics(file: PipelineFile) -> Iterator[Problem]:
+    """No topic may feed itself, and a dead letter must not look like a result."""
+    inputs, outputs = set(file.input.topics), {output.topic for output in file.outputs}
+    for index, output in enumerate(file.outputs):
+        if output.topic in inputs:
+            where = f"outputs[{index}].topic"
+            yield Problem(
+                f"{where} '{output.topic}' is also an input, an endless loop; choose another topic",
+                ("outputs", index, "topic"),
+            )
+    at = ("failures", "dead_letter", "topic")
+    if file.dead_letter_topic in inputs | outputs:
+        use = "an input" if file.dead_letter_topic in inputs else "an output"
+        yield Problem(f"the dead letter topic '{file.dead_letter_topic}' is also {use}; choose another topic", at)
+    for tier in file.retry_tiers:
+        if tier.topic in inputs | outputs | {file.dead_letter_topic}:
+            yield Problem(
+                f"the retry topic '{tier.topic}' is also used otherwise; rename that one or the pipeline",
+                ("failures", "retry", "delays"),
+            )
+
+
+def _outputs(file: PipelineFile) -> Iterator[Problem]:
+    for index, output in enumerate(file.outputs[:-1]):
+        if output.when is None:
+            yield Problem(
+                f"outputs[{index + 1}] is never reached: outputs[{index}] has no `when` and takes every event;"
+                " put it last or give it a `when`",
+                ("outputs", index + 1),
+            )
+
+
+def _schema(file: PipelineFile, environment: Environment) -> Iterator[Problem]:
+    if file.input.schema_file is None and environment.registry is None:
+        yield Problem(
+            "input.schema is missing: an Avro schema file; it may be left out only with a schema registry"
+            " (STREAM_SCHEMA_REGISTRY_URL)",
+            ("input", "schema"),
+        )
+
+
+def _group(file: PipelineFile, environment: Environment) -> Iterator[Problem]:
+    """KIP-848: the broker decides these, and librdkafka refuses to be made with them."""
+    if file.group.protocol == "consumer":
+        for name in CLASSIC_GROUP_ONLY:
+            if name in environment.kafka:
+                yield Problem(
+                    f"{variable(name)} has no meaning with the group protocol 'consumer', where the broker decides it;"
+                    " unset it",
+                    place="environment",
+                )
+
+
+def _timeouts(file: PipelineFile, environment: Environment) -> Iterator[Problem]:
+    """transaction timeout < session timeout < max poll interval (KIP-447: a zombie's transaction ends first)."""
+    session = _milliseconds(environment, "session.timeout.ms", DEFAULT_SESSION_TIMEOUT_MS)
+    poll = _milliseconds(environment, "max.poll.interval.ms", DEFAULT_MAX_POLL_INTERVAL_MS)
+    if isinstance(session, Problem) or isinstance(poll, Problem):
+        yield from (p for p in (session, poll) if isinstance(p, Problem))
+        return
+    above = "session.timeout.ms" if file.group.protocol == "classic" else "max.poll.interval.ms"
+    bound = session if file.group.protocol == "classic" else poll
+    timeout = format_duration(file.transaction.timeout_s)
+    if file.transaction.timeout_s * 1000 >= bound:
+        yield Problem(
+            f"transaction.timeout ({timeout}) must be shorter than {above} ({format_duration(bound / 1000)});"
+            f" lower it or raise {variable(above)}",
+            ("transaction", "timeout"),
+        )
+    if file.group.protocol == "classic" and session >= poll:
+        yield Problem(
+            f"session.timeout.ms ({format_duration(session / 1000)}) must be shorter than max.poll.interval.ms"
+            f" ({format_duration(poll / 1000)}); lower {variable('session.timeout.ms')} or raise"
+            f" {variable('max.poll.interval.ms')}",
+            place="environment",
+        )
+
+
+def _milliseconds(environment: Environment, name: str, default: int) -> int | Problem:
+    given = environment.kafka.get(name)
+    if given is None:
+        return default
+    if not str(given).isdecimal():
+        return Problem(f"{variable(name)} must be a whole number of milliseconds, not '{given}'", place="environment")
+    return int(str(given))
