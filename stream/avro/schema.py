@@ -39,6 +39,9 @@ class Schema:
     named: Mapping[str, Type] = field(default_factory=dict, repr=False)
     """The named types it defines or refers to, for schemas that refer to this one."""
 
+    place: str = ""
+    """The file it was read from, or what else is known about where it comes from."""
+
     @property
     def name(self) -> str:
         return self.root.name
@@ -53,7 +56,7 @@ class Schema:
         """The same schema with only these fields; names that it does not have are passed over."""
         keep = frozenset(columns)
         fields = tuple(f for f in self.root.fields if f.name in keep)
-        return self if len(fields) == len(self.root.fields) else _schema(replace(self.root, fields=fields))
+        return self if len(fields) == len(self.root.fields) else _schema(replace(self.root, fields=fields), self.place)
 
 
 def load_schema(path: Path) -> Schema:
@@ -87,7 +90,7 @@ def parse_schema(text: str, place: str = "", references: Iterable[Schema] = ()) 
         faults = [Fault((), f"spelled out this schema is more than {MAX_TYPES} types")]
     if faults or not isinstance(root, Record):
         raise ConfigurationError([_problem(fault, text, parsed, place) for fault in faults])
-    return _schema(root, None if named else parsed, builder.named)
+    return _schema(root, place, None if named else parsed, builder.named)
 
 
 def _load_json(text: str, place: str) -> Any:
@@ -118,11 +121,10 @@ def _problem(fault: Fault, text: str, parsed: Any, place: str) -> Problem:
     return Problem(message, place=f"{place or 'schema'}:{line}:{column}")
 
 
-def _schema(root: Record, written: Any = None, named: Mapping[str, Type] | None = None) -> Schema:
+def _schema(root: Record, place: str, written: Any = None, named: Mapping[str, Type] | None = None) -> Schema:
     from fastavro.schema import fingerprint, parse_schema, to_parsing_canonical_form
 
+    rendered = render(root)
     canonical = to_parsing_canonical_form(parse_schema(render(root, logical=False)))
     crc = int.from_bytes(bytes.fromhex(fingerprint(canonical, "CRC-64-AVRO")), "little")
-    return Schema(
-        root, written if written is not None else render(root), canonical, crc, arrow_schema(root), named or {}
-    )
+    return Schema(root, written or rendered, canonical, crc, arrow_schema(root), named or {}, place)
