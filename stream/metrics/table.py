@@ -75,7 +75,7 @@ _PASSED = Label("outcome", ("passed", "failed"))
 _OUTCOME = Label("outcome", ("output", "filtered", "dead_letter", "retried"))
 _REASON = Label("reason", source="reasons of the stages")
 _ERROR_KINDS = ("transport", "timeout", "brokers_down", "authentication", "authorization", "fatal", OTHER)
-_RECOVERY = Label("reason", ("transaction", "late_request", "fenced", "client", "systemic", OTHER))
+_RECOVERY = Label("reason", ("transaction", "late_request", "fenced", "systemic", OTHER))
 
 BUILD = Metric(
     "stream_build_info",

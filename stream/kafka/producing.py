@@ -1,0 +1,111 @@
+"""Writing events to a topic from outside of a pipeline: idempotent, and only what was acknowledged counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException, Message
+
+from stream.errors import ConfigurationError, FatalError
+from stream.kafka.connection import Connection
+from stream.kafka.settings import Properties
+from stream.kafka.topics import TopicAdmin
+
+DELIVERY_S: Final = 60.0
+"""An event that is not acknowledged within this counts as failed."""
+FULL_WAIT_S: Final = 0.1
+PACES_PER_S: Final = 20
+"""How often a limited rate is brought back to its line."""
+
+_PRODUCER: Final[Properties] = {
+    "enable.idempotence": True,
+    "acks": "all",
+    "partitioner": "murmur2_random",  # as Java places keys, and as the pipeline does
+    "message.timeout.ms": int(DELIVERY_S * 1000),
+}
+_DEFAULTS: Final[Properties] = {"linger.ms": 20, "compression.type": "lz4", "queue.buffering.max.messages": 200_000}
+
+
+@dataclass(slots=True)
+class EventProducer:
+    """Sends to one topic; rate: events per second at most, 0 for no limit. clock and sleep are in seconds."""
+
+    connection: Connection
+    topic: str
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+    rate: float = 0.0
+    acknowledged: int = 0
+    failed: int = 0
+    first_failure: str = ""
+    _sent: int = 0
+    _started: float | None = None
+    _fatal: KafkaError | None = None
+    _producer: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Raises ConfigurationError when there is no such topic: a producer would wait, or have one made."""
+        if self.topic not in TopicAdmin(self.connection).existing([self.topic]):
+            hint = "create it, with `stream topics PIPELINE --apply` for example"
+            raise ConfigurationError([f"topic {self.topic} does not exist: {hint}"])
+        defaults = {name: value for name, value in _DEFAULTS.items() if name not in self.connection.user}
+        self._producer = self.connection.producer({**defaults, **_PRODUCER})
+
+    def send(self, events: Iterable[tuple[bytes | None, bytes]]) -> None:
+        """Queue (key, value) pairs, at the rate. Raises FatalError when the client cannot go on."""
+        every = max(1, int(self.rate / PACES_PER_S))
+        for key, value in events:
+            if self.rate and self._sent % every == 0:
+                self._pace()
+            self._queue(key, value)
+        self._serve()
+
+    def flush(self) -> None:
+        """Until every event was acknowledged or given up. Raises UnreachableError when none was."""
+        self._producer.flush(DELIVERY_S + 1)
+        self._serve()
+        if self.failed and not self.acknowledged and self._last is not None:
+            raise self.connection.refusal(self._last, f"write to topic {self.topic}", f"Write on topic {self.topic}")
+
+    _last: KafkaError | None = None
+
+    def _queue(self, key: bytes | None, value: bytes) -> None:
+        while True:
+            try:
+                self._producer.produce(self.topic, value, key, on_delivery=self._delivered)
+            except BufferError:
+                self._producer.poll(FULL_WAIT_S)
+                continue
+            except KafkaException as error:
+                self._fail(error.args[0])
+            self._sent += 1
+            return
+
+    def _pace(self) -> None:
+        """Wait until the line `rate` has come to the number of events sent."""
+        if self._started is None:
+            self._started = self.clock()
+        ahead_s = self._sent / self.rate - (self.clock() - self._started)
+        if ahead_s > 0:
+            self._producer.poll(0)
+            self.sleep(ahead_s)
+
+    def _serve(self) -> None:
+        self._producer.poll(0)
+        if self._fatal is not None:
+            raise FatalError(f"the producer cannot go on: {self._fatal.str()}; run the command again")
+
+    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
+        if error is None:
+            self.acknowledged += 1
+        else:
+            self._fail(error)
+
+    def _fail(self, error: KafkaError) -> None:
+        self.failed += 1
+        self._last = error
+        self.first_failure = self.first_failure or f"{error.str()} ({error.name()})"
+        if error.fatal():
+            self._fatal = error
