@@ -100,9 +100,9 @@ class _Assembly:
     def _output(self, index: int, schema: Schema, store: SchemaStore, columns: pa.Schema) -> Output | None:
         from stream.stages.expression import compile_condition
 
-        output = self.config.file.outputs[index]
+        output, codec = self.config.file.outputs[index], self.config.environment.codec
         at = ("outputs", index)
-        writer = self._attempt((*at, "schema"), lambda: EventWriter(output.topic, schema, store, columns))
+        writer = self._attempt((*at, "schema"), lambda: EventWriter(output.topic, schema, store, columns, codec=codec))
         when: Condition | None = None
         if output.when is not None:
             text = output.when

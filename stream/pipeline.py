@@ -31,6 +31,7 @@ class Reader(Protocol):
 
 
 class Writer(Protocol):
+    def register(self) -> None: ...
     def write(self, batch: Batch) -> Encoded: ...
 
 

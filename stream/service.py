@@ -91,6 +91,8 @@ class Service:
         stack.callback(server.close)
         logger().info("started", health=f"http://{server.address}/", topics=list(settings.topics))
         self._require_topics(config)
+        for output in pipeline.outputs:
+            output.writer.register()
         self._worker = self._assemble(config, settings, pipeline, metrics, stack)
 
     def _require_topics(self, config: Config) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stream.avro import Schema, compile_encoder
+from stream.avro import Schema, choose_encoder
 from stream.errors import ConfigurationError
 
 DAMAGED_EVERY: Final = 1000
@@ -35,7 +35,7 @@ def table(schema: Schema, limit: int | None = None) -> pa.Table:
 
 def events(schema: Schema, prefix: bytes, limit: int | None = None) -> Iterator[list[tuple[bytes, bytes]]]:
     """(key, value) pairs in chunks; the key is the flight_id in decimal, prefix the framing of the values."""
-    encoder = compile_encoder(schema)
+    encoder = choose_encoder(schema).encoder
     number = 0
     for batch in table(schema, limit).combine_chunks().to_batches(max_chunksize=CHUNK_EVENTS):
         encoded = encoder.encode(batch, prefix)

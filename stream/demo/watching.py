@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from stream.batch import Messages
 from stream.kafka.connection import Connection
-from stream.kafka.tailing import Seen, Start, Tail
+from stream.kafka.tailing import Start, Tail
 
 REASON: Final = "stream.reason"
 EXPECTATIONS: Final = "stream.expectations"
@@ -52,16 +53,15 @@ class Watch:
     def _follow(self, topic: str) -> None:
         tail = Tail(self.connection, topic, Start.parse("earliest"), follow=True, stop=self._ended.is_set)
         try:
-            for message in tail.read():
-                self._note(topic, message)
+            for messages in tail.read():
+                self._note(topic, messages)
         except Exception as error:  # told by the thread that started this one
             self.errors.append(error)
 
-    def _note(self, topic: str, message: Seen) -> None:
-        self.ids[topic].append(event_id(message))
-        self.latencies.append(self.wall_clock() - message.timestamp / 1000)
-        if reason := why(message):
-            self.reasons[reason] += 1
+    def _note(self, topic: str, messages: Messages) -> None:
+        self.ids[topic] += event_ids(messages)
+        self.latencies += (self.wall_clock() - messages.timestamp / 1000).tolist()
+        self.reasons += why(messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +86,11 @@ def judge(connection: Connection, topics: Sequence[str], events: int) -> Verdict
     by_topic: dict[str, int] = {}
     by_reason: Counter[str] = Counter()
     for topic in topics:
-        found = list(Tail(connection, topic, Start.parse("earliest"), follow=False).read())
-        times.update(map(event_id, found))
-        by_topic[topic] = len(found)
-        by_reason.update(reason for message in found if (reason := why(message)))
+        by_topic[topic] = 0
+        for messages in Tail(connection, topic, Start.parse("earliest"), follow=False).read():
+            times.update(event_ids(messages))
+            by_topic[topic] += len(messages)
+            by_reason += why(messages)
     wanted = set(range(events))
     return Verdict(
         events=events,
@@ -101,13 +102,16 @@ def judge(connection: Connection, topics: Sequence[str], events: int) -> Verdict
     )
 
 
-def event_id(message: Seen) -> int:
-    return int(message.key or b"-1")
+def event_ids(messages: Messages) -> list[int]:
+    return [int(messages.key(row) or b"-1") for row in range(len(messages))]
 
 
-def why(message: Seen) -> str:
-    """The reason a dead letter gives, with the first expectation it did not meet; empty for an output."""
-    headers = dict(message.headers)
-    reason = (headers.get(REASON) or b"").decode()
-    expectations = (headers.get(EXPECTATIONS) or b"").decode().split(",")[0]
-    return f"{reason}: {expectations}" if expectations else reason
+def why(messages: Messages) -> Counter[str]:
+    """The reasons that dead letters give, with the first expectation they did not meet; nothing for outputs."""
+    reasons: Counter[str] = Counter()
+    for row in range(len(messages) if messages.headers is not None else 0):
+        headers = dict(messages.headers_of(row))
+        if reason := (headers.get(REASON) or b"").decode():
+            expectations = (headers.get(EXPECTATIONS) or b"").decode().split(",")[0]
+            reasons[f"{reason}: {expectations}" if expectations else reason] += 1
+    return reasons

@@ -31,6 +31,8 @@ class Decimal:
     def __init__(self, bound: int = 10**9) -> None:
         self.bound = bound
 
+    def register(self) -> None: ...
+
     def write(self, batch: Batch) -> Encoded:
         numbers = batch.column("n").to_pylist()
         good = [i for i, n in enumerate(numbers) if n <= self.bound]
