@@ -1,0 +1,134 @@
+"""The stage `infer`: score events with a model package, results as new columns.
+
+- infer: {model: models/arrival-delay, outputs: {variable: predicted_delay}}
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field
+
+from stream.batch import META_SCHEMA, Batch, Failure, FailureClass, Result
+from stream.errors import ConfigurationError, Problem
+from stream.inference import Feed, Model, Rejected, column_field, did_you_mean, load_package, plan_feeds
+from stream.stages.stage import Project, Stage
+
+MODEL_COLUMN: Final = "_model"
+"""Stands for an output whose value is the model's name/version."""
+
+
+class Settings(BaseModel):
+    """What stands under `infer` in the pipeline file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str = Field(
+        min_length=1,
+        description="A model package: models/<name> takes its highest version, models/<name>/<version> that one.",
+        examples=["models/arrival-delay", "models/arrival-delay/1"],
+    )
+    inputs: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="Input tensor -> columns in feature order, where the manifest's own column names do not fit. "
+        "Dotted paths and meta columns (_partition) are columns too.",
+        examples=[{"input": ["delay.departure", "air_time"]}],
+    )
+    outputs: dict[str, str] | None = Field(
+        default=None,
+        min_length=1,
+        description="Output tensor -> new column; only those named are computed. Default: every output under its "
+        f"own name. {MODEL_COLUMN} stands for the model's name and version.",
+        examples=[{"variable": "predicted_delay", MODEL_COLUMN: "model"}],
+    )
+
+
+@dataclass(slots=True)
+class Infer:
+    """Passes on the rows that were answered, with the result columns; sets the others aside."""
+
+    name: str
+    schema: pa.Schema
+    model_name: str
+    model_version: int
+    _model: Model
+    _feeds: Sequence[Feed]
+    _columns: Mapping[str, str]
+
+    def apply(self, batch: Batch) -> Result:
+        """Raises SystemicError("model", ...) when the session answers no longer, not even its golden row."""
+        tensors = [output for output in self._columns if output != MODEL_COLUMN]
+        prediction = self._model.predict(self._feeds, batch.column, len(batch), tensors)
+        failures = [self._failure(batch, rejected) for rejected in prediction.rejected]
+        columns = {self._columns[output]: array for output, array in prediction.columns.items()}
+        if MODEL_COLUMN in self._columns:
+            columns[self._columns[MODEL_COLUMN]] = pa.repeat(self._model.label, len(prediction.rows))
+        keep = np.zeros(len(batch), np.bool_)
+        keep[prediction.rows] = True
+        return Result(batch.filter(keep).with_columns(columns), failures)
+
+    def _failure(self, batch: Batch, rejected: Rejected) -> Failure:
+        row, facts = int(batch.rows[rejected.row]), {"model": self._model.label}
+        return Failure(row, self.name, FailureClass.POISON, rejected.reason, rejected.detail, facts)
+
+
+def build(settings: Settings, name: str, schema: pa.Schema, project: Project) -> Stage:
+    """Load the package and check it against the columns that reach the stage.
+
+    Raises ConfigurationError: the package's own mistakes with their place in its files, else every input
+    and output that does not fit, `at` relative to the settings.
+    """
+    try:
+        model = Model(load_package(project.find(settings.model)))
+    except ConfigurationError as error:
+        raise ConfigurationError([problem.under("model") for problem in error.problems]) from None
+    problems: list[Problem] = []
+    feeds: tuple[Feed, ...] = ()
+    try:
+        feeds = plan_feeds(model.manifest.inputs, schema, settings.inputs)
+    except ConfigurationError as error:
+        problems += error.problems
+    columns = {name: name for name in model.outputs} if settings.outputs is None else settings.outputs
+    problems += _output_problems(model, columns, schema)
+    if problems:
+        raise ConfigurationError(problems)
+    return Infer(
+        name=name,
+        schema=_extended(schema, model, columns),
+        model_name=model.manifest.name,
+        model_version=model.manifest.version,
+        _model=model,
+        _feeds=feeds,
+        _columns=columns,
+    )
+
+
+def _output_problems(model: Model, columns: Mapping[str, str], schema: pa.Schema) -> list[Problem]:
+    known = [*model.outputs, MODEL_COLUMN]
+    uses = Counter(columns.values())
+    problems = []
+    for output, column in columns.items():
+        at = ("outputs", output)
+        if output not in known:
+            problems.append(Problem(f"the model has no output {output!r}{did_you_mean(output, known)}", at))
+        if column in schema.names or column in META_SCHEMA.names:
+            message = f"there is a column {column!r} already: name another under outputs ({output}: ...)"
+            problems.append(Problem(message, at))
+        if uses[column] > 1:
+            problems.append(Problem(f"column {column!r} is given to {uses[column]} outputs", at))
+    return problems
+
+
+def _extended(schema: pa.Schema, model: Model, columns: Mapping[str, str]) -> pa.Schema:
+    for output, column in columns.items():
+        is_label = output == MODEL_COLUMN
+        field = (
+            pa.field(column, pa.string(), nullable=False) if is_label else column_field(model.outputs[output], column)
+        )
+        schema = schema.append(field)
+    return schema
