@@ -86,6 +86,10 @@ class RegistrySchemas:
         registered: int = self._at_start(lambda: self._client.register_schema(subject, written), doing)
         return registered
 
+    def close(self) -> None:
+        """Close the connections to the registry."""
+        self._client.close()
+
     def _fetch(self, frame: Frame) -> Schema:
         """Ask the registry, unless it has just said that it does not know."""
         if frame.form is Form.FINGERPRINT:
