@@ -8,6 +8,7 @@ imports none of them.
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -156,4 +157,6 @@ def _root(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of `stream` and `python -m stream`; ends with SystemExit."""
+    # a command that has not asked for logs says by itself what went wrong
+    logging.getLogger("stream").addHandler(logging.NullHandler())
     typer.main.get_command(app).main(arguments, prog_name="stream")

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import IO, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -28,9 +28,13 @@ class Output(enum.StrEnum):
 OutputOption = Annotated[Output, typer.Option("--output", help="How to report.")]
 
 
-def as_json(facts: object, to: IO[str] | None = None) -> None:
-    """One line of JSON, on stdout unless told otherwise."""
-    typer.echo(json.dumps(json_value(facts), ensure_ascii=False, allow_nan=False), file=to)
+def as_json(facts: object) -> None:
+    """One line of JSON on stdout."""
+    typer.echo(json_text(facts))
+
+
+def json_text(value: object) -> str:
+    return json.dumps(json_value(value), ensure_ascii=False, allow_nan=False)
 
 
 def as_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:

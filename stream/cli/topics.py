@@ -1,4 +1,4 @@
-"""`stream topics PIPELINE`: what a pipeline needs on Kafka, what is there, what differs; and creating it."""
+"""Show the topics a pipeline needs, and create what is missing."""
 
 from __future__ import annotations
 

@@ -17,12 +17,10 @@ from confluent_kafka.admin import AdminClient
 from stream.errors import ConfigurationError, ProcessError, UnreachableError
 from stream.kafka.settings import CONSUMER_ONLY, PRODUCER_ONLY, Properties
 
-REQUEST_S: Final = 15.0
+REQUEST_S: Final = 10.0
 """How long one request of a command may take, connecting included."""
 
-_LOGIN: Final = frozenset(
-    {KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._RESOLVE}
-)
+_LOGIN: Final = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError.SASL_AUTHENTICATION_FAILED})
 """Errors that only the client's error callback tells: the request itself just times out."""
 
 log = logging.getLogger(__name__)
@@ -34,21 +32,28 @@ class Connection:
 
     user: Mapping[str, str]
     _causes: dict[int, str] = field(default_factory=dict)
+    _client: AdminClient | Consumer | Producer | None = None
+    """The last one made: refusal() has it hand over its pending errors."""
 
     def admin(self) -> AdminClient:
-        return AdminClient(self._properties(CONSUMER_ONLY | PRODUCER_ONLY), logger=log)
+        self._client = client = AdminClient(self._properties(CONSUMER_ONLY | PRODUCER_ONLY), logger=log)
+        return client
 
     def consumer(self, own: Properties) -> Consumer:
-        return Consumer({**self._properties(PRODUCER_ONLY), **own}, logger=log)
+        self._client = client = Consumer({**self._properties(PRODUCER_ONLY), **own}, logger=log)
+        return client
 
     def producer(self, own: Properties) -> Producer:
-        return Producer({**self._properties(CONSUMER_ONLY), **own}, logger=log)
+        self._client = client = Producer({**self._properties(CONSUMER_ONLY), **own}, logger=log)
+        return client
 
     def refusal(self, error: KafkaError | KafkaException, doing: str, acl: str = "") -> ProcessError:
         """The error as one that ends the command.
 
         doing: what was wanted, such as "create topic flights"; acl: what allows it, "Create on topic flights".
         """
+        if self._client is not None:
+            self._client.poll(0)
         cause: KafkaError = error.args[0] if isinstance(error, KafkaException) else error
         if cause.name().endswith("_AUTHORIZATION_FAILED"):
             missing = f"the ACL {acl} is missing" if acl else "an ACL is missing"
@@ -67,7 +72,13 @@ class Connection:
 
     def _properties(self, not_mine: frozenset[str]) -> dict[str, Any]:
         own = {k: v for k, v in self.user.items() if k not in not_mine}
-        return {"reconnect.backoff.max.ms": 1000, "enable.metrics.push": False, **own, "error_cb": self._note}
+        return {
+            "reconnect.backoff.ms": 500,
+            "reconnect.backoff.max.ms": 1000,
+            "enable.metrics.push": False,
+            **own,
+            "error_cb": self._note,
+        }
 
     def _note(self, error: KafkaError) -> None:
         """Keep the last text of each kind; "all brokers down" says less than the reason before it."""

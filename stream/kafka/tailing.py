@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -73,7 +73,7 @@ class Tail:
     stop: Callable[[], bool] = lambda: False
     """Asked at least every POLL_S: True ends the reading."""
 
-    def read(self) -> Iterator[Messages]:
+    def read(self) -> Generator[Messages, None, None]:
         """Committed messages as they come, in order within a partition, until the end or the caller stops.
 
         Raises UnreachableError, or ConfigurationError when the topic is not there or may not be read.
@@ -86,7 +86,7 @@ class Tail:
         finally:
             consumer.close()
 
-    def _read(self, consumer: Consumer, open_partitions: set[int]) -> Iterator[Messages]:
+    def _read(self, consumer: Consumer, open_partitions: set[int]) -> Generator[Messages, None, None]:
         while (open_partitions or self.follow) and not self.stop():
             arrived = consumer.consume(AT_A_TIME, POLL_S)
             whole = [message for message in arrived if message.error() is None]
