@@ -153,7 +153,7 @@ def _child(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node | None, y
 
 
 def _is_empty(node: yaml.Node | None) -> bool:
-    return isinstance(node, yaml.ScalarNode) and not node.value
+    return isinstance(node, yaml.ScalarNode) and not node.value and node.style is None
 
 
 def _place(name: str, mark: Any) -> str:

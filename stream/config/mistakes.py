@@ -33,10 +33,10 @@ _TYPES: Final = {
 }
 _EMPTY: Final = frozenset({"too_short", "string_too_short"})
 _BOUNDS: Final[Mapping[str, Callable[[dict[str, Any]], str]]] = {
-    "greater_than": lambda c: f"more than {c['gt']:g}",
-    "greater_than_equal": lambda c: f"at least {c['ge']:g}",
-    "less_than": lambda c: f"less than {c['lt']:g}",
-    "less_than_equal": lambda c: f"at most {c['le']:g}",
+    "greater_than": lambda c: f"more than {_number(c['gt'])}",
+    "greater_than_equal": lambda c: f"at least {_number(c['ge'])}",
+    "less_than": lambda c: f"less than {_number(c['lt'])}",
+    "less_than_equal": lambda c: f"at most {_number(c['le'])}",
 }
 
 
@@ -69,7 +69,7 @@ def keys_of(model: Any, path: tuple[str | int, ...]) -> dict[str, str]:
 
 def _text(found: ErrorDetails, model: type[BaseModel]) -> str:
     loc, what = found["loc"], found["type"]
-    here, context = shown_path(loc), found.get("ctx", {})
+    here, context = shown_path(loc) or "the file", found.get("ctx", {})
     if what == UNKNOWN_KEY:
         return _unknown_key(str(loc[-1]), shown_path(loc[:-1]), keys_of(model, loc[:-1]))
     if what == "missing":
@@ -91,6 +91,10 @@ def _right(what: str, context: dict[str, Any]) -> str:
     if what == "literal_error":
         return str(context["expected"]).replace("'", "")
     return _TYPES.get(what, "")
+
+
+def _number(bound: float) -> str:
+    return str(int(bound)) if bound == int(bound) else str(bound)
 
 
 def _hint(what: str, given: Any, context: dict[str, Any]) -> str:

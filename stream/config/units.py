@@ -41,7 +41,7 @@ def format_duration(seconds: float) -> str:
     for unit in ("h", "m", "s"):
         if seconds and seconds % DURATION_UNITS[unit] == 0:
             return f"{int(seconds / DURATION_UNITS[unit])}{unit}"
-    return f"{round(seconds * 1000, 3):g}ms"
+    return f"{seconds * 1000:.3f}".rstrip("0").rstrip(".") + "ms"
 
 
 def format_size(size: int) -> str:
