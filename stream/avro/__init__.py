@@ -7,6 +7,7 @@
 # Reading and writing events
 from stream.avro.codec import Decoded, Decoder, Encoded, Encoder, Limits, Rejected
 from stream.avro.directory import DirectorySchemas
+from stream.avro.files import read_values
 from stream.avro.reader import EventReader
 from stream.avro.registry import RegistrySchemas
 from stream.avro.resolution import resolvable
@@ -32,5 +33,6 @@ __all__ = [
     "choose_encoder",
     "load_schema",
     "parse_schema",
+    "read_values",
     "resolvable",
 ]

@@ -19,7 +19,7 @@ import pyarrow.types as at
 from stream.avro.arrow import arrow_type
 from stream.avro.codec import Limits
 from stream.avro.decoding import Compiler
-from stream.avro.types import MISSING, Array, Enum, Fixed, Map, Primitive, Record, Type, Union, branch_name
+from stream.avro.types import MISSING, Array, Enum, Field, Fixed, Map, Primitive, Record, Type, Union, branch_name
 
 Convert = Callable[[pa.Array], pa.Array]
 """Raises pa.ArrowInvalid when some value does not fit."""
@@ -39,25 +39,29 @@ class UnassignableError(Exception):
     """The column is not for the field; the text says why and what would be right."""
 
 
-def assign(column: pa.DataType, of: Type, name: str) -> Convert:  # noqa: PLR0911 (one return a kind)
-    """How a column of one type fills a field of another; raises UnassignableError. name is the field's."""
+def assign(column: pa.DataType, of: Type, name: str, *, loose: bool = False) -> Convert:  # noqa: PLR0911
+    """How a column of one type fills a field of another; raises UnassignableError. name is the field's.
+
+    loose is for files, whose types nobody chose: a timestamp without a zone is UTC, and a finer time is
+    taken when it has no more digits than the field.
+    """
     if at.is_dictionary(column):
-        inner = assign(column.value_type, of, name)
+        inner = assign(column.value_type, of, name, loose=loose)
         return lambda a: inner(a.dictionary_decode())
     if isinstance(of, Union):
-        return _union(column, of, name)
+        return _union(column, of, name, loose)
     if at.is_null(column) and of != Primitive("null"):
         raise UnassignableError("the column holds nothing but null, and the field takes none")
     match of:
         case Array() if _is_list(column):
-            return _list(assign(column.value_type, of.items, name), arrow_type(of))
+            return _list(assign(column.value_type, of.items, name, loose=loose), arrow_type(of))
         case Map() if at.is_map(column):
-            return _map(assign(column.item_type, of.values, name), arrow_type(of))
+            return _map(assign(column.item_type, of.values, name, loose=loose), arrow_type(of))
         case Record() if at.is_struct(column):
-            return _struct(column, of, name)
+            return _struct(column, of, name, loose)
         case Enum() if _is_text(column):
             return _cast(pa.string())
-        case Primitive() | Fixed() if column == arrow_type(of) or _takes(of, column):
+        case Primitive() | Fixed() if column == arrow_type(of) or _takes(of, column, loose):
             return _leaf(column, of)
     raise UnassignableError(f"the column is {column}, the field takes {describe(of)}{_hint(column, of, name)}")
 
@@ -85,18 +89,18 @@ def meant(name: str, names: list[str]) -> str:
     return f"; did you mean `{near[0]}`?" if near else ""
 
 
-def _union(column: pa.DataType, of: Union, name: str) -> Convert:
+def _union(column: pa.DataType, of: Union, name: str, loose: bool) -> Convert:
     if at.is_null(column) and Primitive("null") in of.branches:
         return lambda a: pa.nulls(len(a), arrow_type(of))
     if of.optional:
-        return assign(column, of.optional, name)
+        return assign(column, of.optional, name, loose=loose)
     if _is_text(column):
         return _cast(pa.string())
     said = f"the column is {column}, the field is a union of {describe(of)}"
     raise UnassignableError(f'{said}: its column is text in Avro\'s JSON encoding, such as {{"long": 5}}')
 
 
-def _takes(of: Primitive | Fixed, column: pa.DataType) -> bool:  # noqa: PLR0911 (one return a kind)
+def _takes(of: Primitive | Fixed, column: pa.DataType, loose: bool) -> bool:  # noqa: PLR0911 (one return a kind)
     match of.logical.name if of.logical else of.name if isinstance(of, Primitive) else "fixed":
         case "int" | "long":
             return bool(at.is_integer(column))
@@ -115,11 +119,16 @@ def _takes(of: Primitive | Fixed, column: pa.DataType) -> bool:  # noqa: PLR0911
         case "date":
             return bool(at.is_date(column))
         case "time-millis" | "time-micros":
-            return bool(at.is_time(column)) and _no_finer(column, arrow_type(of))
+            return bool(at.is_time(column)) and (loose or _no_finer(column, arrow_type(of)))
         case _:
-            target = arrow_type(of)
-            same = at.is_timestamp(target) and at.is_timestamp(column) and (column.tz is None) == (target.tz is None)
-            return same and _no_finer(column, target)
+            return _takes_timestamp(arrow_type(of), column, loose)
+
+
+def _takes_timestamp(target: pa.DataType, column: pa.DataType, loose: bool) -> bool:
+    if not (at.is_timestamp(target) and at.is_timestamp(column)):
+        return False
+    zones = (column.tz is None) == (target.tz is None) or (loose and column.tz is None)
+    return zones and (loose or _no_finer(column, target))
 
 
 def _leaf(column: pa.DataType, of: Primitive | Fixed) -> Convert:
@@ -172,8 +181,8 @@ def _map(convert: Convert, target: pa.DataType) -> Convert:
     return rebuild
 
 
-def _struct(column: pa.DataType, of: Record, name: str) -> Convert:
-    parts = [_part(column, field.name, field.type, field.default, f"{name}.{field.name}") for field in of.fields]
+def _struct(column: pa.DataType, of: Record, name: str, loose: bool) -> Convert:
+    parts = [_part(column, field, f"{name}.{field.name}", loose) for field in of.fields]
     fields = list(arrow_type(of))
 
     def rebuild(array: pa.Array) -> pa.Array:
@@ -184,17 +193,17 @@ def _struct(column: pa.DataType, of: Record, name: str) -> Convert:
     return rebuild
 
 
-def _part(
-    column: pa.DataType, child: str, of: Type, default: Any, name: str
-) -> Callable[[list[pa.Array], int], pa.Array]:
-    index = column.get_field_index(child)
-    if index < 0 and default is MISSING:
+def _part(column: pa.DataType, field: Field, name: str, loose: bool) -> Callable[[list[pa.Array], int], pa.Array]:
+    index = column.get_field_index(field.name)
+    if index < 0 and field.default is MISSING:
         names = [f.name for f in column]
-        raise UnassignableError(f"{name}: the column has no such part; it has {', '.join(names)}{meant(child, names)}")
+        raise UnassignableError(
+            f"{name}: the column has no such part; it has {', '.join(names)}{meant(field.name, names)}"
+        )
     if index < 0:
-        fill = constant(of, default)
+        fill = constant(field.type, field.default)
         return lambda _, n: fill(n)
-    convert = assign(column.field(index).type, of, name)
+    convert = assign(column.field(index).type, field.type, name, loose=loose)
     return lambda children, _: convert(children[index])
 
 

@@ -87,17 +87,19 @@ class Filling:
         return list(rejected.values())
 
 
-def fill_from(columns: pa.Schema, schema: Schema, *, what: str = "output field", meta: bool = True) -> Filling:
+def fill_from(
+    columns: pa.Schema, schema: Schema, *, what: str = "output field", meta: bool = True, loose: bool = False
+) -> Filling:
     """How columns fill a schema: a field takes the column of its name, or its default without one.
 
-    meta says that the meta columns are there too. Raises ConfigurationError with every field that
-    nothing fills, or whose column it does not take.
+    meta says that the meta columns are there too, loose is as for `assign`. Raises ConfigurationError
+    with every field that nothing fills, or whose column it does not take.
     """
     problems: list[Problem] = []
     fields: list[Source | Callable[[int], pa.Array]] = []
     for field in schema.root.fields:
         try:
-            fields.append(_source(field, columns, meta))
+            fields.append(_source(field, columns, meta, loose))
         except UnassignableError as error:
             problems.append(Problem(f"{what} `{field.name}` of {schema.place or schema.name}: {error}"))
     if problems:
@@ -105,10 +107,10 @@ def fill_from(columns: pa.Schema, schema: Schema, *, what: str = "output field",
     return Filling(schema, fields)
 
 
-def _source(field: Field, columns: pa.Schema, meta: bool) -> Source | Callable[[int], pa.Array]:
+def _source(field: Field, columns: pa.Schema, meta: bool, loose: bool) -> Source | Callable[[int], pa.Array]:
     column = resolve(columns, field.name) if meta or field.name in columns.names else None
     if column is not None:
-        return Source(field, assign(column.type, field.type, field.name))
+        return Source(field, assign(column.type, field.type, field.name, loose=loose))
     if field.default is not MISSING:
         return constant(field.type, field.default)
     names = [*columns.names, *(META_SCHEMA.names if meta else ())]
