@@ -22,13 +22,16 @@ SCHEMA_FOLDER: Final = "schemas"
 T = TypeVar("T")
 
 
-def build(config: Config, max_event_bytes: int = 1_000_000) -> Pipeline:
+def build(config: Config, max_event_bytes: int = 1_000_000, *, offline: bool = False) -> Pipeline:
     """Load and check all that a pipeline file names; none of it talks to Kafka, but a registry is asked.
+
+    offline: events in and out are framed by fingerprint, and nothing is registered. A registry is then
+    asked only for an input schema that the file does not name.
 
     Raises ConfigurationError with every mistake that can be told, each with its place. What comes
     after a stage that is wrong is not judged: it may be right once the stage is.
     """
-    assembly = _Assembly(config)
+    assembly = _Assembly(config, offline)
     reader_schema = assembly.input_schema()
     output_schemas = [assembly.output_schema(index) for index in range(len(config.file.outputs))]
     store = assembly.store([s for s in (reader_schema, *output_schemas) if s is not None])
@@ -45,7 +48,21 @@ def schema_store(config: Config, known: Sequence[Schema] = ()) -> SchemaStore:
     registry = config.environment.registry
     if registry is not None:
         return RegistrySchemas(registry.properties())
+    return local_schemas(config, known)
+
+
+def local_schemas(config: Config, known: Sequence[Schema] = ()) -> SchemaStore:
+    """The files of the project and those known."""
     return DirectorySchemas([config.project.find(SCHEMA_FOLDER)], known=known)
+
+
+def input_schema(config: Config) -> Schema:
+    """The schema that events are read with: the one the file names, or the registry's latest of its topic."""
+    file = config.file.input
+    if file.schema_file is not None:
+        return load_schema(config.project.find(file.schema_file))
+    assert config.environment.registry is not None, "checked with the configuration"
+    return RegistrySchemas(config.environment.registry.properties()).latest(f"{file.topics[0]}-value")
 
 
 @dataclass(slots=True)
@@ -53,21 +70,20 @@ class _Assembly:
     """Builds part by part and goes on after a mistake."""
 
     config: Config
+    offline: bool = False
     problems: list[Problem] = field(default_factory=list)
 
     def input_schema(self) -> Schema | None:
-        file = self.config.file.input
-        if file.schema_file is not None:
-            return self._attempt(("input", "schema"), lambda: self._load(file.schema_file or ""))
-        subject = f"{file.topics[0]}-value"
-        return self._attempt(("input", "topic"), lambda: schema_store(self.config).latest(subject))
+        at = "topic" if self.config.file.input.schema_file is None else "schema"
+        return self._attempt(("input", at), lambda: input_schema(self.config))
 
     def output_schema(self, index: int) -> Schema | None:
         name = self.config.file.outputs[index].schema_file
         return self._attempt(("outputs", index, "schema"), lambda: self._load(name))
 
     def store(self, known: Sequence[Schema]) -> SchemaStore | None:
-        return self._attempt(("input", "schema"), lambda: schema_store(self.config, known))
+        make = local_schemas if self.offline else schema_store
+        return self._attempt(("input", "schema"), lambda: make(self.config, known))
 
     def stages(self, reader_schema: Schema | None) -> list[Stage] | None:
         """None when one of them is wrong."""
