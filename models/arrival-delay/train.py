@@ -53,6 +53,9 @@ def to_onnx(model: Any) -> bytes:
     shape = [("input", FloatTensorType([None, len(FEATURES)]))]
     converted = convert_lightgbm(model.booster_, name="arrival-delay", initial_types=shape, target_opset=OPSET)
     converted.metadata_props.add(key="feature_names", value=",".join(FEATURES))
+    opsets = sorted(converted.opset_import, key=lambda opset: opset.domain)  # it writes them in the order of a set
+    del converted.opset_import[:]
+    converted.opset_import.extend(opsets)
     return bytes(converted.SerializeToString())
 
 

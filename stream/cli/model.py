@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import enum
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stream.errors import ConfigurationError, ProcessError
+from stream.cli.show import Output, OutputOption, as_json
+from stream.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from stream.inference import Manifest
-
-
-class Output(enum.StrEnum):
-    """How a command reports."""
-
-    TABLE = "table"
-    JSON = "json"
 
 
 class Missing(enum.StrEnum):
@@ -33,7 +24,6 @@ class Missing(enum.StrEnum):
 
 
 app = typer.Typer(name="model", help="Model packages: make one from an ONNX file, verify one.", no_args_is_help=True)
-OutputOption = Annotated[Output, typer.Option("--output", help="How to report.")]
 
 
 @app.command(
@@ -66,18 +56,17 @@ def pack(
     from stream.inference import load_package
     from stream.inference import pack as make_package
 
-    with _exit_code():
-        folder = make_package(
-            file,
-            name,
-            into=into,
-            now=datetime.now(UTC).replace(microsecond=0),
-            version=version,
-            columns=parse_columns(columns or []),
-            golden=golden,
-            missing=missing.value,
-        )
-        _report(load_package(folder).manifest, folder, "packed", output)
+    folder = make_package(
+        file,
+        name,
+        into=into,
+        now=datetime.now(UTC).replace(microsecond=0),
+        version=version,
+        columns=parse_columns(columns or []),
+        golden=golden,
+        missing=missing.value,
+    )
+    _report(load_package(folder).manifest, folder, "packed", output)
 
 
 @app.command(epilog="Example: stream model check models/arrival-delay")
@@ -88,10 +77,9 @@ def check(
     """Verify a package: hash, signature, golden rows; in a child process with memory and time limits."""
     from stream.inference import load_package, try_package
 
-    with _exit_code():
-        package = load_package(folder)
-        try_package(package.folder)
-        _report(package.manifest, package.folder, "in order", output)
+    package = load_package(folder)
+    try_package(package.folder)
+    _report(package.manifest, package.folder, "in order", output)
 
 
 def parse_columns(options: list[str]) -> dict[str, list[str]]:
@@ -105,23 +93,9 @@ def parse_columns(options: list[str]) -> dict[str, list[str]]:
     return found
 
 
-@contextmanager
-def _exit_code() -> Iterator[None]:
-    """One clear line for each mistake instead of a traceback, and the exit code of the error's family."""
-    try:
-        yield
-    except ConfigurationError as error:
-        for problem in error.problems:
-            typer.echo(f"error: {problem}", err=True)
-        raise typer.Exit(error.exit_code) from error
-    except ProcessError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(error.exit_code) from error
-
-
 def _report(manifest: Manifest, folder: Path, verdict: str, output: Output) -> None:
     if output is Output.JSON:
-        typer.echo(json.dumps(_facts(manifest, folder)))
+        as_json(_facts(manifest, folder))
         return
     typer.echo(f"{manifest.name}/{manifest.version} {verdict} ({folder})")
     for tensor in manifest.inputs:

@@ -10,11 +10,10 @@ Inference
     Model          a package loaded, warmed up and proven by its golden rows; .predict(feeds, column, n)
     plan_feeds     which columns fill which input tensor, checked against a schema
     column_field   the column of an output
-    did_you_mean   the end of a message about an unknown name
     Feed, Prediction, Rejected
 """
 
-from stream.inference.features import Feed, did_you_mean, plan_feeds
+from stream.inference.features import Feed, plan_feeds
 from stream.inference.manifest import Manifest
 from stream.inference.model import Model, Prediction
 from stream.inference.pack import pack
@@ -32,7 +31,6 @@ __all__ = [
     "Prediction",
     "Rejected",
     "column_field",
-    "did_you_mean",
     "load_package",
     "pack",
     "plan_feeds",

@@ -7,7 +7,6 @@ infinity it was not made for: a tree answers them with a confident number.
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from stream.errors import ConfigurationError, Problem
 from stream.inference.datatypes import Datatype, Tensor
 from stream.inference.manifest import InputTensor
 from stream.inference.rejection import FEATURE_NOT_FINITE, NULL_FEATURE, WRONG_WIDTH, Rejected, Rejections
+from stream.suggestion import did_you_mean
 
 Column = Callable[[str], pa.Array]
 """Looks a column up by path, as Batch.column does."""
@@ -63,7 +63,7 @@ def plan_feeds(
     columns = columns or {}
     names = [tensor.name for tensor in inputs]
     problems = [
-        Problem(f"the model has no input {name!r}{did_you_mean(name, names)}", ("inputs", name))
+        Problem(f"the model has no input {name!r}, it has {names}{did_you_mean(name, names)}", ("inputs", name))
         for name in columns
         if name not in names
     ]
@@ -101,16 +101,11 @@ def assemble(feeds: Sequence[Feed], column: Column, n: int) -> Features:
     return Features(shaped, rows, rejections.in_order())
 
 
-def did_you_mean(name: str, names: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(names)}"
-
-
 def _plan(tensor: InputTensor, schema: pa.Schema, paths: tuple[str, ...]) -> tuple[Feed, list[str]]:
     fields = {path: resolve(schema, path) for path in paths}
     known = [*schema.names, *META_SCHEMA.names]
     messages = [
-        f"input {tensor.name!r} needs column {path!r}, which does not reach this stage{did_you_mean(path, known)}"
+        f"input {tensor.name!r} needs column {path!r}, which does not reach this stage" + did_you_mean(path, known)
         for path, field in fields.items()
         if field is None
     ]

@@ -46,7 +46,7 @@ class Session:
         except self._refusals as error:
             message = f"ONNX Runtime does not load the model: {_one_line(error)}"
             raise ConfigurationError([Problem(message, place=place)]) from None
-        self.producer = f"{meta.producer_name} {meta.version}"
+        self.producer: str = meta.producer_name
         self.properties: dict[str, str] = dict(meta.custom_metadata_map)
 
     def run(self, outputs: Sequence[str], feeds: Mapping[str, Tensor]) -> list[Tensor]:

@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from stream.batch import META_SCHEMA, Batch, Failure, FailureClass, Result
 from stream.errors import ConfigurationError, Problem
-from stream.inference import Feed, Model, Rejected, column_field, did_you_mean, load_package, plan_feeds
+from stream.inference import Feed, Model, Rejected, column_field, load_package, plan_feeds
 from stream.stages.stage import Project, Stage
+from stream.suggestion import did_you_mean
 
 MODEL_COLUMN: Final = "_model"
 """Stands for an output whose value is the model's name/version."""
@@ -115,7 +116,9 @@ def _output_problems(model: Model, columns: Mapping[str, str], schema: pa.Schema
     for output, column in columns.items():
         at = ("outputs", output)
         if output not in known:
-            problems.append(Problem(f"the model has no output {output!r}{did_you_mean(output, known)}", at))
+            problems.append(
+                Problem(f"the model has no output {output!r}, it has {known}{did_you_mean(output, known)}", at)
+            )
         if column in schema.names or column in META_SCHEMA.names:
             message = f"there is a column {column!r} already: name another under outputs ({output}: ...)"
             problems.append(Problem(message, at))

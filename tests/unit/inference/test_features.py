@@ -228,7 +228,7 @@ def test_every_column_that_cannot_be_fed_is_reported_at_once() -> None:
         tensor("z", "FP32", [-1, 3], "a", "b", "c"),
         columns={"z": ["amount", "price"], "zz": ["amount"]},
     ).splitlines()
-    assert "('inputs', 'zz') the model has no input 'zz'; did you mean 'z'?" in text
+    assert "('inputs', 'zz') the model has no input 'zz', it has ['x', 'y', 'z']; did you mean 'z'?" in text
     assert "('model',) input 'x' needs column 'amonut', which does not reach this stage; did you mean 'amount'?" in text
     assert any(line.startswith("('model',) input 'x' is FP32: column 'when' is timestamp") for line in text)
     assert any("'customer.agee'" in line for line in text)

@@ -102,7 +102,7 @@ def test_all_that_does_not_fit_is_reported_at_its_key(project: Path) -> None:
     ]
     text = "\n".join(message for _, message in found)
     assert "column 'b', which does not reach this stage; did you mean 'bb'?" in text
-    assert "the model has no output 'yy'; did you mean 'y'?" in text
+    assert "the model has no output 'yy', it has ['y', '_model']; did you mean 'y'?" in text
     assert "there is a column 'a' already" in text
 
 

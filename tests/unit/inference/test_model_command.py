@@ -6,12 +6,13 @@ from typer.testing import CliRunner, Result
 from unit.inference import graphs
 from unit.inference.graphs import write_package
 
-from stream.cli.model import app, parse_columns
+from stream.cli import app
+from stream.cli.model import parse_columns
 from stream.errors import ConfigurationError, ExitCode
 
 
 def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(app, [str(a) for a in arguments])
+    return CliRunner().invoke(app, ["model", *[str(a) for a in arguments]])
 
 
 def test_pack_makes_a_package_that_check_finds_in_order(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_a_model_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     loop = helper.make_node("Loop", ["times", "true", "x"], ["y"], body=body)
     constants = {"times": np.array(2**62, np.int64), "true": np.array(True)}
     model = graphs.graph([loop], [("x", T.FLOAT, ["N", 2])], [("y", T.FLOAT, ["N", 2])], constants)
-    with pytest.raises(ConfigurationError, match="1 s"):
+    with pytest.raises(ConfigurationError, match=r"(longer|more) than 1 s"):
         pack(write(tmp_path, model), "e", into=tmp_path, now=NOW, columns={"": ["a", "b"]}, limits=Limits(seconds=1))
 
 
