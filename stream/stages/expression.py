@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from stream.batch import META_SCHEMA, Batch, resolve
-from stream.errors import ConfigurationError, PoisonError, Problem
+from stream.errors import ConfigurationError, PoisonError
 from stream.stages.arrow_types import plain
 from stream.stages.sql_words import forbidden, identifiers, tokens
 from stream.suggestion import did_you_mean
@@ -46,6 +46,13 @@ _CHILDREN: Final = {
     "Function": ("input",),
 }
 """Nodes of polars' tree that compute a row from that row, and where their operands are."""
+_ROW_FUNCTIONS: Final = frozenset(
+    """
+    Abs Atan2 Bitwise Boolean.IsNotNull Boolean.IsNull Boolean.Not Ceil Clip Coalesce Exp FillNull Floor ListExpr Log
+    Log1p MaxHorizontal MinHorizontal Pow Sign Sql StringExpr StructExpr TemporalExpr Trigonometry
+    """.split()  # noqa: SIM905
+)
+"""The functions among them; polars has others, such as Reverse and Rank, that move or compare rows."""
 _CONVERSION: Final = re.compile(r"conversion from `[^`]*` to `[^`]*` failed")
 
 
@@ -86,12 +93,17 @@ def compile(text: str, schema: pa.Schema) -> Expression:
     """Check an expression against the columns it may read. Raises ConfigurationError with all that is wrong."""
     if len(text) > MAX_EXPRESSION:
         raise ConfigurationError([f"an expression of more than {MAX_EXPRESSION} characters"])
-    if reasons := list(forbidden(text)):
-        raise ConfigurationError([Problem(_told(text, reason + _word_hint(text, schema))) for reason in reasons])
+    if refused := list(forbidden(text)):
+        raise ConfigurationError(
+            [
+                _told(text, reason + (_word_hint(text, schema) if word in schema.names else ""))
+                for word, reason in refused
+            ]
+        )
     plan = _parsed(text, schema)
     columns = tuple(dict.fromkeys(plan.meta.root_names()))
     if unknown := [path for path in columns if resolve(schema, path) is None]:
-        raise ConfigurationError([Problem(_unknown_column(text, path, schema)) for path in unknown])
+        raise ConfigurationError([_unknown_column(text, path, schema) for path in unknown])
     if plan.meta.is_column():
         field = _field(schema, columns[0])
         return Expression(text, columns, field.type, field.nullable, plan)
@@ -127,7 +139,7 @@ def _parsed(text: str, schema: pa.Schema) -> pl.Expr:
         refused = next(_refusals(_tree(plan)), "")
         if not refused and plan.meta.serialize() != again.meta.serialize():
             refused = "it differs each time it is read; use columns of the event"
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise ConfigurationError([_told(text, _readable(error) + _word_hint(text, schema))]) from None
     if refused:
         raise ConfigurationError([_told(text, refused)])
@@ -184,12 +196,18 @@ def _refusals(node: Any) -> Iterator[str]:
     kind, body = _kind(node)
     if kind == "Alias":
         yield "two words stand side by side; an operator is missing between them"
-    elif kind not in _CHILDREN:
+    elif kind not in _CHILDREN or (kind == "Function" and not _function_names(body) & _ROW_FUNCTIONS):
         yield "it looks at other rows, and which those are depends on the batch; an expression sees one row"
     elif kind == "Function" and '"format": null' in json.dumps(body["function"]):
         yield "a time needs its format, such as strptime(a, '%Y-%m-%d'); without, it would be guessed from other rows"
     for child in _children(node):
         yield from _refusals(child)
+
+
+def _function_names(body: Any) -> set[str]:
+    """{"Boolean", "Boolean.IsNull"} of {"function": {"Boolean": "IsNull"}}."""
+    family, detail = _kind(body["function"])
+    return {family, f"{family}.{_kind(detail)[0] if detail else ''}"}
 
 
 def _children(node: Any) -> list[Any]:
@@ -200,7 +218,7 @@ def _children(node: Any) -> list[Any]:
 
 def _kind(node: Any) -> tuple[str, Any]:
     """("Cast", {...}) of {"Cast": {...}}; a node without operands is a string."""
-    return next(iter(node.items())) if isinstance(node, dict) else (str(node), {})
+    return next(iter(node.items())) if isinstance(node, dict) and node else (str(node), {})
 
 
 def _may_be_null(node: Any, schema: pa.Schema) -> bool:
@@ -233,10 +251,10 @@ def _unknown_column(text: str, path: str, schema: pa.Schema) -> str:
     return _told(text, f"no column '{path}'{did_you_mean(path, known)}; columns here: {listed}")
 
 
-def _readable(error: Exception) -> str:
+def _readable(error: BaseException) -> str:
     """polars' first line, without its names for what people did not write."""
     line = str(error).split("\n")[0].removeprefix("sql parser error: ")
-    if line.startswith("unable to parse"):
+    if line.startswith(("unable to parse", "called `Result::unwrap()`")):
         return "it is not a whole SQL expression"
     if " { " in line:  # the parser's own tree
         return f"{line.split(' { ')[0].split('(')[0]} is not supported"

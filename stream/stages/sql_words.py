@@ -19,8 +19,8 @@ FUNCTIONS: Final = frozenset(
     normalize octet_length position regexp_like regexp_replace replace reverse right rpad rtrim split_part
     starts_with strpos strptime substr substring trim upper
     date datetime time timestamp strftime date_part extract day dayofmonth dayofweek dayofyear hour minute month
-    quarter second week weekofyear year
-    array_contains array_get array_length array_mean array_reverse array_sum array_to_string
+    quarter second week year
+    array_contains array_get array_length array_mean array_sum array_to_string
     coalesce greatest if ifnull least nullif
     """.split()  # noqa: SIM905
 )
@@ -114,10 +114,10 @@ def tokens(expression: str) -> list[Token]:
     return found
 
 
-def forbidden(expression: str) -> Iterator[str]:
-    """Why the words of the expression are refused, each reason once."""
+def forbidden(expression: str) -> Iterator[tuple[str, str]]:
+    """Each word of the expression that is refused, and why."""
     found = tokens(expression)
-    following = [*found[1:], Token("sign", "", 0, 0)]
+    following = [*found, Token("sign", "", 0, 0)][1:]
     told = set()
     for token, after in zip(found, following, strict=True):
         word = token.name.lower()
@@ -126,7 +126,7 @@ def forbidden(expression: str) -> Iterator[str]:
             reason = _reason(word, is_call=is_call, is_quoted=token.kind == "quoted")
             if reason:
                 told.add(word)
-                yield reason
+                yield word, reason
 
 
 def _reason(word: str, *, is_call: bool, is_quoted: bool) -> str:
