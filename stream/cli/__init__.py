@@ -1,8 +1,7 @@
 """The command line: one file a command, imported when the command is called.
 
 A command's module has either `app`, a typer.Typer with commands of its own, or a function `command`;
-EXAMPLES, if there is one, ends its help. COMMANDS has the one-line help of each, so that `stream --help`
-imports none of them.
+EXAMPLES ends its help. COMMANDS has the first line of each, so that `stream --help` imports none.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ import stream
 from stream.errors import ConfigurationError, ExitCode, ProcessError
 
 COMMANDS: Final[dict[str, str]] = {
-    "demo": "Watch 336,776 flights go through exactly once, over a killed worker.",
-    "run": "Run pipelines until stopped, or until caught up.",
+    "demo": "Watch 336,776 real flights go through a real Kafka, exactly once, over a worker that is killed.",
+    "run": "Run pipelines: read, validate, score and write, each event exactly once, until stopped.",
     "check": "Check a pipeline file and everything it names, without Kafka.",
     "process": "Run a pipeline over a file, without Kafka.",
     "topics": "Show the topics a pipeline needs, and create what is missing.",
@@ -116,6 +115,8 @@ def report(error: ProcessError) -> None:
     problems = error.problems if isinstance(error, ConfigurationError) else (error,)
     for problem in problems:
         typer.echo(f"error: {problem}", err=True)
+    for text in getattr(error, "__notes__", ()):
+        typer.echo(text, err=True)
 
 
 @contextmanager

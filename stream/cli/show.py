@@ -7,7 +7,8 @@ import enum
 import json
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Annotated, Any, Final
@@ -56,6 +57,24 @@ def as_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: st
 def note(text: str) -> None:
     """A line for the person at the terminal; stdout stays clean for what was asked for."""
     typer.echo(text, err=True)
+
+
+@contextmanager
+def counted(what: str) -> Iterator[Callable[[int], None]]:
+    """A progress line on stderr while something is counted; only where somebody watches.
+
+    Gives the function to tell the number so far.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _number: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn(f"{what} {{task.completed:,.0f}}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda number: progress.update(task, completed=number)
 
 
 def json_value(value: Any) -> Any:

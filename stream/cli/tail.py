@@ -58,7 +58,8 @@ def command(
 ) -> None:
     """Show the events of a topic, decoded.
 
-    Reads committed events only, outside of any consumer group, and commits nothing: nobody notices.
+    Reads committed events only, outside of any consumer group, and commits
+    nothing: nobody notices.
     """
     from stream.avro import load_schema
     from stream.cli.decoding import PlainReader

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Message
 
-from stream.errors import ConfigurationError, FatalError
+from stream.errors import ConfigurationError
 from stream.kafka.connection import Connection
 from stream.kafka.settings import Properties
 from stream.kafka.topics import TopicAdmin
@@ -16,6 +16,8 @@ from stream.kafka.topics import TopicAdmin
 DELIVERY_S: Final = 60.0
 """An event that is not acknowledged within this counts as failed."""
 FULL_WAIT_S: Final = 0.1
+_NO_SENSE: Final = frozenset({KafkaError._MSG_TIMED_OUT, KafkaError.TOPIC_AUTHORIZATION_FAILED})
+"""Errors of one event that every other one would have too."""
 PACES_PER_S: Final = 20
 """How often a limited rate is brought back to its line."""
 
@@ -29,8 +31,28 @@ _DEFAULTS: Final[Properties] = {"linger.ms": 20, "compression.type": "lz4", "que
 
 
 @dataclass(slots=True)
+class Pace:
+    """Holds a sender to a rate of events per second, 0 for none. clock and sleep are in seconds."""
+
+    rate: float
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+    _started: float | None = None
+
+    def before(self, sent: int) -> None:
+        """Wait until the line of the rate has come to the number of events sent; looked at now and then."""
+        if not self.rate or sent % max(1, int(self.rate / PACES_PER_S)):
+            return
+        if self._started is None:
+            self._started = self.clock()
+        ahead_s = sent / self.rate - (self.clock() - self._started)
+        if ahead_s > 0:
+            self.sleep(ahead_s)
+
+
+@dataclass(slots=True)
 class EventProducer:
-    """Sends to one topic; rate: events per second at most, 0 for no limit. clock and sleep are in seconds."""
+    """Sends to one topic; rate: events per second at most, 0 for no limit."""
 
     connection: Connection
     topic: str
@@ -41,8 +63,8 @@ class EventProducer:
     failed: int = 0
     first_failure: str = ""
     _sent: int = 0
-    _started: float | None = None
-    _fatal: KafkaError | None = None
+    _stop: KafkaError | None = None
+    _pace: Pace = field(init=False)
     _producer: Any = field(init=False)
 
     def __post_init__(self) -> None:
@@ -50,52 +72,40 @@ class EventProducer:
         if self.topic not in TopicAdmin(self.connection).existing([self.topic]):
             hint = "create it, with `stream topics PIPELINE --apply` for example"
             raise ConfigurationError([f"topic {self.topic} does not exist: {hint}"])
+        self._pace = Pace(self.rate, self.clock, self.sleep)
         defaults = {name: value for name, value in _DEFAULTS.items() if name not in self.connection.user}
         self._producer = self.connection.producer({**defaults, **_PRODUCER})
 
     def send(self, events: Iterable[tuple[bytes | None, bytes]]) -> None:
-        """Queue (key, value) pairs, at the rate. Raises FatalError when the client cannot go on."""
-        every = max(1, int(self.rate / PACES_PER_S))
+        """Queue (key, value) pairs, at the rate. Raises ProcessError when there is no sense in going on."""
         for key, value in events:
-            if self.rate and self._sent % every == 0:
-                self._pace()
+            self._pace.before(self._sent)
             self._queue(key, value)
-        self._serve()
+        self._serve(0)
 
     def flush(self) -> None:
-        """Until every event was acknowledged or given up. Raises UnreachableError when none was."""
+        """Until every event was acknowledged or given up. Raises as send."""
         self._producer.flush(DELIVERY_S + 1)
-        self._serve()
-        if self.failed and not self.acknowledged and self._last is not None:
-            raise self.connection.refusal(self._last, f"write to topic {self.topic}", f"Write on topic {self.topic}")
-
-    _last: KafkaError | None = None
+        self._serve(0)
 
     def _queue(self, key: bytes | None, value: bytes) -> None:
         while True:
             try:
                 self._producer.produce(self.topic, value, key, on_delivery=self._delivered)
             except BufferError:
-                self._producer.poll(FULL_WAIT_S)
+                self._serve(FULL_WAIT_S)
                 continue
             except KafkaException as error:
                 self._fail(error.args[0])
             self._sent += 1
             return
 
-    def _pace(self) -> None:
-        """Wait until the line `rate` has come to the number of events sent."""
-        if self._started is None:
-            self._started = self.clock()
-        ahead_s = self._sent / self.rate - (self.clock() - self._started)
-        if ahead_s > 0:
-            self._producer.poll(0)
-            self.sleep(ahead_s)
-
-    def _serve(self) -> None:
-        self._producer.poll(0)
-        if self._fatal is not None:
-            raise FatalError(f"the producer cannot go on: {self._fatal.str()}; run the command again")
+    def _serve(self, wait_s: float) -> None:
+        self._producer.poll(wait_s)
+        if self._stop is not None:
+            error = self.connection.refusal(self._stop, f"write to topic {self.topic}", f"Write on topic {self.topic}")
+            error.add_note(f"{self.acknowledged} events were written")
+            raise error
 
     def _delivered(self, error: KafkaError | None, _message: Message) -> None:
         if error is None:
@@ -104,8 +114,8 @@ class EventProducer:
             self._fail(error)
 
     def _fail(self, error: KafkaError) -> None:
+        """One that is too large, for example, says nothing of the others."""
         self.failed += 1
-        self._last = error
         self.first_failure = self.first_failure or f"{error.str()} ({error.name()})"
-        if error.fatal():
-            self._fatal = error
+        if error.fatal() or error.code() in _NO_SENSE:
+            self._stop = error

@@ -2,7 +2,6 @@ import json
 import subprocess
 import sys
 from importlib import import_module
-from inspect import cleandoc
 
 import pytest
 import typer
@@ -58,9 +57,9 @@ def test_help_shows_every_command_examples_and_exit_codes() -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_help_of_a_command_is_what_its_module_says(name: str) -> None:
     module = import_module(f"stream.cli.{name}")
-    own = module.app.info.help if hasattr(module, "app") else cleandoc(module.command.__doc__).split("\n\n")[0]
-    assert own.replace("\n", " ") == COMMANDS[name]
-    assert isinstance(load(name).get_short_help_str(200), str)
+    own = module.app.info.help if hasattr(module, "app") else (module.__doc__ or "").splitlines()[0]
+    assert own == COMMANDS[name]
+    assert load(name).name == name
 
 
 @pytest.mark.parametrize("name", COMMANDS)
