@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import enum
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from stream.errors import ExitCode, ProcessError
+from stream.cli.show import Output, OutputOption, as_json, note
+from stream.errors import ExitCode
 
 if TYPE_CHECKING:
     from stream.devkafka import Cluster
@@ -20,20 +17,12 @@ DEFAULT_FOLDER: Final = Path(".stream/kafka")
 DEFAULT_PORT: Final = 9092
 
 
-class Output(enum.StrEnum):
-    """How a command reports."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
 app = typer.Typer(
     name="kafka",
     help="A real Apache Kafka for a laptop, from pip packages alone (extra `devkafka`).",
     no_args_is_help=True,
 )
 FolderOption = Annotated[Path, typer.Option("--folder", help="Where its state, logs and data are.")]
-OutputOption = Annotated[Output, typer.Option("--output", help="How to report.")]
 BrokersOption = Annotated[
     int | None, typer.Option("--brokers", help="1 or 3; default: what the folder holds, else 1.", show_default=False)
 ]
@@ -57,40 +46,37 @@ def start(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Start it in the background. The first time ever it is downloaded and prepared (about 20 s)."""
-    with _exit_code():
-        cluster = _cluster(folder, brokers, port if port is not None else _usual_port(folder, brokers or 1))
-        before = cluster.alive()
-        cluster.start()
-        _report(cluster, output, "was running already" if before == cluster.alive() else "is running")
-        if output is Output.TABLE:
-            typer.echo(_next_steps(cluster, folder))
+    cluster = _cluster(folder, brokers, port if port is not None else _usual_port(folder, brokers or 1))
+    before = cluster.alive()
+    cluster.start()
+    _report(cluster, output, "was running already" if before == cluster.alive() else "is running")
+    if output is Output.TABLE:
+        typer.echo(_next_steps(cluster, folder))
 
 
 @app.command(epilog="Example: stream kafka stop && rm -r .stream/kafka   (and its data)")
 def stop(folder: FolderOption = DEFAULT_FOLDER, output: OutputOption = Output.TABLE) -> None:
     """Stop it; its data stays. Stop the workers first: they would wait for it."""
-    with _exit_code():
-        cluster = _cluster(folder)
-        before = cluster.alive()
-        cluster.stop()
-        _report(cluster, output, "is stopped" if before else "was not running")
+    cluster = _cluster(folder)
+    before = cluster.alive()
+    cluster.stop()
+    _report(cluster, output, "is stopped" if before else "was not running")
 
 
 @app.command(epilog="Example: stream kafka status --output json | jq -r .bootstrap")
 def status(folder: FolderOption = DEFAULT_FOLDER, output: OutputOption = Output.TABLE) -> None:
     """Say what runs and where. Exit code 1 unless all of its brokers run."""
-    with _exit_code():
-        cluster = _cluster(folder)
-        running = _facts(cluster)["running"]
-        _report(cluster, output, "is running" if running else "runs in part" if cluster.alive() else "is not running")
-        if not running:
-            raise typer.Exit(ExitCode.CHECK_FAILED)
+    cluster = _cluster(folder)
+    running = _facts(cluster)["running"]
+    _report(cluster, output, "is running" if running else "runs in part" if cluster.alive() else "is not running")
+    if not running:
+        raise typer.Exit(ExitCode.CHECK_FAILED)
 
 
 def _cluster(folder: Path, brokers: int | None = None, port: int | None = None) -> Cluster:
     from stream.devkafka import Cluster
 
-    return Cluster(folder, brokers, port=port, report=lambda line: typer.echo(line, err=True))
+    return Cluster(folder, brokers, port=port, report=note)
 
 
 def _usual_port(folder: Path, brokers: int) -> int | None:
@@ -100,16 +86,6 @@ def _usual_port(folder: Path, brokers: int) -> int | None:
 
     usual = range(DEFAULT_PORT, DEFAULT_PORT + brokers)
     return DEFAULT_PORT if read_state(folder) is None and all(map(is_free, usual)) else None
-
-
-@contextmanager
-def _exit_code() -> Iterator[None]:
-    """One clear line instead of a traceback, and the exit code of the error's family."""
-    try:
-        yield
-    except ProcessError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(error.exit_code) from error
 
 
 def _facts(cluster: Cluster) -> dict[str, Any]:
@@ -130,7 +106,7 @@ def _facts(cluster: Cluster) -> dict[str, Any]:
 def _report(cluster: Cluster, output: Output, verdict: str) -> None:
     facts = _facts(cluster)
     if output is Output.JSON:
-        typer.echo(json.dumps(facts))
+        as_json(facts)
         return
     version = f" {facts['version']}" if facts["version"] else ""
     typer.echo(f"Apache Kafka{version} {verdict} ({facts['folder']})")

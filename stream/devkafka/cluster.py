@@ -116,11 +116,8 @@ class Cluster:
 
     def metadata(self) -> probe.Metadata:
         """What a living broker says about the cluster. Raises UnreachableError when none answers."""
-        for node in _living(self.state):
-            try:
-                return probe.metadata(HOST, node.internal_port, PROBE_TIMEOUT_S)
-            except (OSError, ValueError):
-                continue
+        if found := self._metadata():
+            return found
         raise UnreachableError(f"no broker of {self.folder} answers")
 
     # Start and stop
@@ -159,15 +156,13 @@ class Cluster:
         """Return when all brokers are there and all replicas in sync. UnreachableError after timeout_s."""
         deadline = self._clock() + timeout_s
         everyone = frozenset(node.id for node in self.state.nodes)
-        while True:
-            metadata = self.metadata()
-            if metadata.brokers == everyone and metadata.in_sync:
-                return
+        while not (found := self._metadata()) or found.brokers != everyone or not found.in_sync:
             if self._clock() >= deadline:
-                behind = sum(p.isr != p.replicas or p.leader < 0 for p in metadata.partitions)
+                there = sorted(found.brokers) if found else []
+                behind = sum(not p.in_sync for p in found.partitions) if found else 0
                 raise UnreachableError(
-                    f"after {timeout_s:.0f} s brokers {sorted(metadata.brokers)} of {sorted(everyone)} are there"
-                    f" and {behind} partitions are not in sync"
+                    f"after {timeout_s:.0f} s brokers {there} of {sorted(everyone)} are there"
+                    f" and {behind} of their partitions are not in sync"
                 )
             self._sleep(PROBE_INTERVAL_S)
 
@@ -208,6 +203,14 @@ class Cluster:
         self.folder.mkdir(parents=True, exist_ok=True)
         with locked(self.folder / "lock", LOCK_TIMEOUT_S, clock=self._clock, sleep=self._sleep):
             yield
+
+    def _metadata(self) -> probe.Metadata | None:
+        for node in _living(self.state):
+            try:
+                return probe.metadata(HOST, node.internal_port, PROBE_TIMEOUT_S)
+            except (OSError, ValueError):
+                continue
+        return None
 
     def _java(self) -> Java:
         return prepare(self._cache or default_cache(os.environ), self._report, self._rng)

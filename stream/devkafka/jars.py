@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ LOCK_FILE: Final = Path(__file__).with_name("jars.json")
 PARALLEL_DOWNLOADS: Final = 4
 DOWNLOAD_ATTEMPTS: Final = 3
 DOWNLOAD_TIMEOUT_S: Final = 60
+RETRY_DELAY_S: Final = 1.0
+CAUSE_LENGTH: Final = 200
+"""Characters kept of the reason why a download failed."""
 EXTRA_MISSING: Final = "the development Kafka is not installed: pip install 'stream-inference[devkafka]'"
 
 
@@ -95,7 +99,13 @@ def is_whole(path: Path, jar: Jar) -> bool:
         return False
 
 
-def fetch(lock: Lock, repository: Repository, report: Callable[[str], None]) -> list[Path]:
+def fetch(
+    lock: Lock,
+    repository: Repository,
+    report: Callable[[str], None],
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[Path]:
     """Local paths of all jars, each one checked; whatever is missing or broken is downloaded (again).
 
     Needs no network when all are there. Raises UnreachableError naming the jar that could not be had.
@@ -106,18 +116,16 @@ def fetch(lock: Lock, repository: Repository, report: Callable[[str], None]) -> 
     if absent:
         megabytes = sum(jar.bytes for jar in absent) / 1e6
         report(f"downloading Apache Kafka {lock.kafka} ({len(absent)} files, {megabytes:.0f} MB, once)")
-        _download(absent, paths, repository)
+        with ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool:
+            list(pool.map(lambda jar: _replace(jar, paths[jar], repository, sleep), absent))
     return list(paths.values())
 
 
-def _download(jars: Sequence[Jar], paths: dict[Jar, Path], repository: Repository) -> None:
-    with ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool:
-        list(pool.map(lambda jar: _replace(jar, paths[jar], repository), jars))
-
-
-def _replace(jar: Jar, path: Path, repository: Repository) -> None:
+def _replace(jar: Jar, path: Path, repository: Repository, sleep: Callable[[float], None]) -> None:
     cause: Exception | None = None
-    for _ in range(DOWNLOAD_ATTEMPTS):
+    for attempt in range(DOWNLOAD_ATTEMPTS):
+        if attempt:
+            sleep(RETRY_DELAY_S)
         path.unlink(missing_ok=True)
         try:
             repository.download(jar.artifact)
@@ -126,7 +134,9 @@ def _replace(jar: Jar, path: Path, repository: Repository) -> None:
         if is_whole(path, jar):
             return
     path.unlink(missing_ok=True)
-    detail = f"{type(cause).__name__}: {cause}" if cause else "the file that came is not the pinned one"
+    detail = (
+        f"{type(cause).__name__}: {str(cause)[:CAUSE_LENGTH]}" if cause else "the file that came is not the pinned one"
+    )
     raise UnreachableError(
         f"{jar.artifact} could not be downloaded in {DOWNLOAD_ATTEMPTS} attempts ({detail}). The development Kafka"
         f" needs the network once; behind a mirror, name it under [repositories] in jgo's configuration file."

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ from stream.devkafka import probe
 from stream.devkafka.java import Java, clean_environment
 from stream.devkafka.ports import HOST
 from stream.devkafka.process import Process, is_alive, spawn
-from stream.devkafka.properties import LOG4J2, broker_properties, render
+from stream.devkafka.properties import LOG4J2, STARTED, broker_properties, render
 from stream.devkafka.state import Node
 from stream.errors import UnreachableError
 
@@ -25,7 +26,8 @@ FORMAT_TIMEOUT_S: Final = 60.0
 PROBE_TIMEOUT_S: Final = 2.0
 PROBE_INTERVAL_S: Final = 0.05
 TAIL_LINES: Final = 20
-TAIL_BYTES: Final = 64 * 1024
+TAIL_BYTES: Final = 256 * 1024
+PROBLEM: Final = re.compile(r"\] (ERROR|FATAL) |^Caused by: |Exception: ")
 
 
 def node_folder(folder: Path, number: int) -> Path:
@@ -51,22 +53,24 @@ def format_storage(java: Java, folder: Path, node: Node, cluster_id: str) -> Non
     command = java.command(
         "kafka.tools.StorageTool", *arguments, heap_mib=FORMAT_HEAP_MIB, options=_logging(home, home / "format.log")
     )
-    done = subprocess.run(
-        command,
-        env=clean_environment(os.environ),
-        capture_output=True,
-        text=True,
-        timeout=FORMAT_TIMEOUT_S,
-        check=False,
-    )
-    if done.returncode:
-        raise UnreachableError(
-            f"broker {node.id}: formatting {home / 'data'} failed:\n{_last(done.stdout + done.stderr)}"
+    try:
+        done = subprocess.run(
+            command,
+            env=clean_environment(os.environ),
+            capture_output=True,
+            text=True,
+            timeout=FORMAT_TIMEOUT_S,
+            check=False,
         )
+    except subprocess.TimeoutExpired as error:
+        raise UnreachableError(f"broker {node.id}: formatting took over {FORMAT_TIMEOUT_S:.0f} s") from error
+    if done.returncode:
+        words = _last(done.stdout + done.stderr)
+        raise UnreachableError(f"broker {node.id}: formatting {home / 'data'} failed:\n{words}")
 
 
 def spawn_broker(java: Java, folder: Path, node: Node, heap_mib: int) -> Process:
-    """Start the configured and formatted node. Its console output holds only what the JVM itself says."""
+    """Start the configured and formatted node. Its console output is of this start alone, its log goes on."""
     home = node_folder(folder, node.id)
     console = home / "console.log"
     console.unlink(missing_ok=True)
@@ -84,7 +88,7 @@ def await_ready(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Return when each of the nodes answers a metadata request in which all expected brokers are there.
+    """Return when each of the nodes has started and all expected brokers are in the metadata it answers with.
 
     Raises UnreachableError, with the last lines of its log, for a node that ended or took too long.
     """
@@ -93,11 +97,16 @@ def await_ready(
     while waiting:
         if ended := [n for n in waiting if n.process is None or not is_alive(n.process)]:
             raise UnreachableError(f"broker {ended[0].id} ended while it started\n{log_tail(folder, ended[0].id)}")
-        if waiting := [n for n in waiting if not answers(n, expected)]:
+        if waiting := [n for n in waiting if not (has_started(folder, n.id) and answers(n, expected))]:
             if clock() >= deadline:
                 number = waiting[0].id
                 raise UnreachableError(f"broker {number} not ready in {timeout_s:.0f} s\n{log_tail(folder, number)}")
             sleep(PROBE_INTERVAL_S)
+
+
+def has_started(folder: Path, number: int) -> bool:
+    """Whether the broker says that its start is complete."""
+    return STARTED in _read_end(node_folder(folder, number) / "console.log")
 
 
 def answers(node: Node, expected: frozenset[int]) -> bool:
@@ -109,13 +118,12 @@ def answers(node: Node, expected: frozenset[int]) -> bool:
 
 
 def log_tail(folder: Path, number: int) -> str:
-    """The last lines of a node's console and log, with their paths."""
+    """The last lines of a node's console, and the last errors of its log or its last lines, with their paths."""
     home = node_folder(folder, number)
-    parts = []
-    for file in (home / "console.log", home / "server.log"):
-        if text := _last(_read_end(file)):
-            parts.append(f"last lines of {file}:\n{text}")
-    return "\n".join(parts) or f"nothing in {home}/server.log"
+    log = _read_end(home / "server.log")
+    errors = "\n".join(line for line in log.splitlines() if PROBLEM.search(line))
+    parts = {home / "console.log": _read_end(home / "console.log"), home / "server.log": errors or log}
+    return "\n".join(f"from the end of {file}:\n{_last(text)}" for file, text in parts.items() if text)
 
 
 def _logging(home: Path, log: Path) -> tuple[str, ...]:

@@ -27,6 +27,11 @@ class Partition:
     replicas: frozenset[int]
     isr: frozenset[int]
 
+    @property
+    def in_sync(self) -> bool:
+        """Whether it has a leader and all its replicas are in sync."""
+        return self.leader >= 0 and self.isr == self.replicas
+
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
@@ -37,8 +42,8 @@ class Metadata:
 
     @property
     def in_sync(self) -> bool:
-        """Whether every partition has a leader and all its replicas are in sync."""
-        return all(p.leader >= 0 and p.isr == p.replicas for p in self.partitions)
+        """Whether every partition is."""
+        return all(partition.in_sync for partition in self.partitions)
 
 
 def metadata(host: str, port: int, timeout_s: float) -> Metadata:

@@ -20,6 +20,8 @@ KILL_TIMEOUT_S: Final = 10.0
 POLL_INTERVAL_S: Final = 0.02
 SHUTDOWN: Final = signal.SIGTERM
 KILL: Final = signal.SIGKILL
+DEFAULT_SIGNALS: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGTERM)
+"""Given back their default action in what we start, whatever our own parent has set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,15 @@ def spawn(command: Sequence[str], output: Path, environ: Mapping[str, str]) -> P
     null = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
     out = (os.POSIX_SPAWN_OPEN, 1, str(output), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     err = (os.POSIX_SPAWN_DUP2, 1, 2)
-    pid = os.posix_spawn(command[0], list(command), dict(environ), file_actions=[null, out, err], setsid=True)
+    pid = os.posix_spawn(
+        command[0],
+        list(command),
+        dict(environ),
+        file_actions=[null, out, err],
+        setsid=True,
+        setsigmask=(),
+        setsigdef=DEFAULT_SIGNALS,
+    )
     _, started = _status(pid) or ("", "")
     return Process(pid, started)
 

@@ -31,6 +31,10 @@ COMMON: Final[Mapping[str, str]] = {
     "group.consumer.min.heartbeat.interval.ms": "1000",
     "group.min.session.timeout.ms": "1000",
     "group.initial.rebalance.delay.ms": "0",
+    # How soon a killed broker is known to be gone, and so how soon it may come back: its next life is not
+    # let in while the last one has a session. Defaults: 9 s and 2 s.
+    "broker.session.timeout.ms": "4000",
+    "broker.heartbeat.interval.ms": "1000",
     # A laptop's size: fewer internal partitions to create and load, fewer threads, less memory.
     "offsets.topic.num.partitions": "10",
     "transaction.state.log.num.partitions": "10",
@@ -56,8 +60,7 @@ THREE_NODES: Final[Mapping[str, str]] = {
     "transaction.state.log.min.isr": "2",
     "share.coordinator.state.topic.replication.factor": "3",
     "share.coordinator.state.topic.min.isr": "2",
-    # How soon the others notice that a broker is gone, and elect.
-    "broker.session.timeout.ms": "4000",
+    # How soon the others notice that the leader of the quorum is gone, and elect.
     "controller.quorum.fetch.timeout.ms": "2000",
     "controller.quorum.election.timeout.ms": "1000",
 }
@@ -89,10 +92,21 @@ appender.file.policies.size.type = SizeBasedTriggeringPolicy
 appender.file.policies.size.size = 16MB
 appender.file.strategy.type = DefaultRolloverStrategy
 appender.file.strategy.max = 2
+appender.console.type = Console
+appender.console.name = console
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = [%d] %p %m%n
+logger.server.name = kafka.server.KafkaRaftServer
+logger.server.appenderRef.console.ref = console
 rootLogger.level = info
 rootLogger.appenderRef.file.ref = file
 """
-"""A broker's log: at most 3 x 16 MB. Kafka shuts logging down itself, after its own last words."""
+"""A broker's log: at most 3 x 16 MB; its few words about its own start and end go to the console too.
+Kafka shuts logging down itself, after its last words."""
+
+STARTED: Final = "Kafka Server started"
+"""What the console says when every listener is bound. A broker whose client port is taken answers on its
+other ports before it ends, so an answer alone is not enough."""
 
 TOOL_LOG4J2: Final = """\
 status = error

@@ -17,9 +17,14 @@ from stream.devkafka import Cluster
 
 
 @pytest.fixture(scope="session", autouse=True)
-def terminated_tests_stop_their_brokers() -> Iterator[None]:
+def terminated_tests_stop_their_brokers(request: pytest.FixtureRequest) -> Iterator[None]:
     """SIGTERM ends the run as Ctrl-C does: with every fixture torn down, so that no broker is left behind."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    def terminate(_number: int, _frame: object) -> None:
+        request.session.shouldstop = "SIGTERM"  # for code that swallows the interrupt
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, terminate)
     yield
     signal.signal(signal.SIGTERM, before)
 

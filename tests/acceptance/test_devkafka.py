@@ -112,6 +112,15 @@ def test_a_port_that_is_taken_is_named(tmp_path, kafka):
         Cluster(tmp_path, port=port).start()
 
 
+def test_a_broker_that_loses_the_race_for_its_client_port_is_not_taken_for_started(tmp_path, kafka, monkeypatch):
+    monkeypatch.setattr("stream.devkafka.cluster.is_free", lambda port: True)
+    port = int(kafka.bootstrap.rpartition(":")[2])
+    loser = Cluster(tmp_path, port=port)
+    with pytest.raises(UnreachableError, match=f"(?s)broker 1 ended.*:{port}: Address already in use"):
+        loser.start()
+    assert loser.pids == {}
+
+
 def test_the_tools_of_kafka_run(kafka):
     done = kafka.tool(
         "org.apache.kafka.tools.TransactionsCommand", "--bootstrap-server", kafka.internal_bootstrap, "list"
@@ -166,8 +175,7 @@ def test_clients_can_be_made_to_log_in_while_tools_and_brokers_go_on(tmp_path, u
 
 
 def run_cli(command: str, folder: Path, *arguments: str, expected: int) -> subprocess.CompletedProcess[str]:
-    program = "from stream.cli.kafka import app; app()"
-    line = [sys.executable, "-c", program, command, "--folder", str(folder), *arguments]
+    line = [sys.executable, "-m", "stream", "kafka", command, "--folder", str(folder), *arguments]
     done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == expected, done.stdout + done.stderr
     return done
