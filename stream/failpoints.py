@@ -1,7 +1,6 @@
 """Named places in the loop where a test can make the process die, as a power cut would.
 
-`STREAM_FAILPOINT=before_commit:3` kills the process with SIGKILL the third time it gets there. Names: after_poll, after_process,
-mid_produce, before_send_offsets, before_commit, after_commit.
+`STREAM_FAILPOINT=before_commit:3` kills the process with SIGKILL the third time it gets there.
 """
 
 from __future__ import annotations

@@ -35,7 +35,8 @@ class Session(Protocol):
     """What the loop needs of `stream.kafka.Session`."""
 
     def poll(self) -> Messages | None: ...
-    def commit(self, outcome: Outcome, records: Sequence[Record]) -> None: ...
+    def begin_commit(self, outcome: Outcome, records: Sequence[Record]) -> None: ...
+    def finish_commit(self) -> float | None: ...
     def recover(self) -> Positions: ...
     def idle(self, seconds: float) -> None: ...
     def caught_up(self) -> bool: ...
@@ -93,6 +94,8 @@ class Worker:
     wall_clock: Callable[[], float] = time.time
     random: Callable[[], float] = random.random
     failpoint: Callable[[str], None] = lambda _name: None
+    overlap: bool = True
+    """Process the next batch while this one commits."""
     summary: Summary = field(default_factory=Summary)
     _stopping: bool = False
     _in_flight: Outcome | None = None
@@ -106,28 +109,43 @@ class Worker:
         """Raises ProcessError; the session is closed in every case."""
         try:
             self._recover()
-            while not self._stopping and not (until_caught_up and self.session.caught_up()):
+            while not self._stopping and not (until_caught_up and self._done()):
                 self._turn()
                 self.observer.beat()
             self.observer.draining()
+            self._attempt(self._finish)
         finally:
             self.session.close()
         return self.summary
 
+    def _done(self) -> bool:
+        return self._in_flight is None and self.session.caught_up()
+
     def _turn(self) -> None:
         """One batch, or one quiet moment. An attempt that fails is made again from the committed offsets."""
+        if not self._attempt(self._advance):
+            self._recover()
+
+    def _attempt(self, step: Callable[[], None]) -> bool:
         try:
-            messages = self.session.poll()
-            if messages is not None:
-                self._handle(messages)
-            if messages is not None or self.session.caught_up() or self.session.standing_by():
-                self._pauses = 0
-                self.observer.running()
+            step()
         except AttemptError as error:
             self.observer.failed(error)
             if isinstance(error, SystemicError):
                 self._pause(error)
-            self._recover()
+            return False
+        return True
+
+    def _advance(self) -> None:
+        """Process a batch while the one before commits: at most one is ahead, and only sending waits."""
+        messages = self.session.poll()
+        if messages is None:
+            self._finish()
+        else:
+            self._handle(messages)
+        if messages is not None or self.session.caught_up() or self.session.standing_by():
+            self._pauses = 0
+            self.observer.running()
 
     def _handle(self, messages: Messages) -> None:
         if self.summary.first_poll_s is None:
@@ -135,13 +153,20 @@ class Worker:
         self.failpoint("after_poll")
         outcome = self.pipeline.process(messages)
         self.failpoint("after_process")
+        self._finish()
         self.limit.check(outcome)
         now_ms = int(self.wall_clock() * 1000)
         records = [self.dead_letters.record(failure, messages, now_ms) for failure in outcome.failures]
         self._in_flight = outcome
-        started = self.clock()
-        self.session.commit(outcome, records)
-        self._committed(outcome, self.clock() - started)
+        self.session.begin_commit(outcome, records)
+        if not self.overlap:
+            self._finish()
+
+    def _finish(self) -> None:
+        """Wait for the commit under way and count its batch."""
+        seconds = self.session.finish_commit()
+        if seconds is not None and self._in_flight is not None:
+            self._committed(self._in_flight, seconds)
 
     def _committed(self, outcome: Outcome, transaction_s: float) -> None:
         self._in_flight = None
@@ -151,6 +176,7 @@ class Worker:
 
     def _recover(self) -> None:
         """Until it works: with Kafka away this is a pause, and Kafka coming back ends it."""
+        self._attempt(self._finish)
         while not self._stopping:
             try:
                 committed = self.session.recover()

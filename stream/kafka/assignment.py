@@ -1,12 +1,12 @@
 """What a consumer owns and how far it has read: notes taken by rebalance callbacks and polls.
 
-The callbacks only take notes (R7): no transaction is open while they run, so a revoke has nothing to
-finish. The client itself assigns and unassigns after them, in the way of the group's protocol.
+The callbacks only take notes, after a transaction under way has ended (R7). The client itself assigns and
+unassigns after them, in the way of the group's protocol.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +17,9 @@ from stream.kafka.gather import Partition
 
 @dataclass(slots=True)
 class Assignment:
-    """Partitions owned now. Counters only rise."""
+    """Partitions owned now. before_revoke may wait for a transaction under way. Counters only rise."""
 
+    before_revoke: Callable[[], object] = lambda: None
     owned: set[Partition] = field(default_factory=set)
     at_end: set[Partition] = field(default_factory=set)
     """Owned partitions of which everything there is was read."""
@@ -41,6 +42,7 @@ class Assignment:
 
     def on_revoke(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
         self.revoked_count += 1
+        self.before_revoke()
         self._forget(names(partitions))
 
     def on_lost(self, _consumer: Any, partitions: list[TopicPartition]) -> None:

@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from stream.batch import Messages, Outcome, Record
 from stream.errors import FatalError, TransactionError
+from stream.kafka.assignment import Assignment
+from stream.kafka.committer import Committer
 from stream.kafka.gather import Partition
 from stream.kafka.settings import ClientSettings
 from stream.kafka.sink import Sink
@@ -30,17 +32,21 @@ def _no_failpoint(_name: str) -> None:
 
 @dataclass(slots=True)
 class Session:
-    """Owned by one thread. failpoint is called with the name of each step, for tests that kill there."""
+    """Owned by one thread, but for the transaction under way.
+
+    failpoint is called with the name of each step, for tests that kill there.
+    """
 
     settings: ClientSettings
     clock: Callable[[], float] = time.monotonic
     failpoint: Callable[[str], None] = _no_failpoint
     source: Source = field(init=False)
+    _committer: Committer = field(default_factory=Committer)
     _sink: Sink | None = None
     _fenced_in_a_row: int = 0
 
     def __post_init__(self) -> None:
-        self.source = Source(self.settings, self.clock)
+        self.source = Source(self.settings, self.clock, Assignment(before_revoke=self._end_transaction))
 
     def poll(self, wait_s: float = IDLE_POLL_S) -> Messages | None:
         """The next batch, or None when nothing came within wait_s.
@@ -49,16 +55,16 @@ class Session:
         a crash before the first result cannot move it.
         """
         messages = self.source.poll(wait_s)
-        starts = self.source.starts()
-        if starts:
+        # the producer is used here, so nothing may be under way; what fails is tried again at the next poll
+        if self.source.assignment.without_offset and self._end_transaction() and (starts := self.source.starts()):
             self._transact(lambda sink: None, starts, self.source.group_metadata())
             self.source.start_at(starts)
         return messages
 
-    def commit(self, outcome: Outcome, records: Sequence[Record]) -> None:
-        """Outputs, records and source offsets in one transaction (opened here, after all processing).
+    def begin_commit(self, outcome: Outcome, records: Sequence[Record]) -> None:
+        """Outputs, records and source offsets in one transaction, opened only now, after all processing.
 
-        Raises TransactionError when it failed or its outcome is not certain: call recover().
+        It runs in another thread: finish_commit() tells how it ended, and must be called before the next one.
         """
 
         def produce(sink: Sink) -> None:
@@ -68,12 +74,21 @@ class Session:
             for record in records:
                 sink.produce(record)
 
-        self._transact(produce, outcome.messages.next_offsets, outcome.messages.group_metadata)
+        messages = outcome.messages
+        self._committer.begin(lambda: self._transact(produce, messages.next_offsets, messages.group_metadata))
+
+    def finish_commit(self) -> float | None:
+        """The seconds of the transaction under way, None when there is none.
+
+        Raises TransactionError when it failed or its outcome is not certain: call recover().
+        """
+        return self._committer.finish()
 
     def recover(self) -> dict[Partition, int]:
         """R1, R5: new producer, then back to the committed offsets; gives those offsets.
 
-        Raises TransactionError while Kafka does not answer: wait and call it again.
+        No transaction may be under way: finish_commit() first. Raises TransactionError while Kafka does
+        not answer: wait and call it again.
         """
         self._drop_sink()
         self._open_sink()
@@ -94,12 +109,15 @@ class Session:
         return self.source.assignment.standing_by()
 
     def close(self) -> None:
+        self._committer.close()
         self._drop_sink()
         self.source.close()
 
     def _transact(
         self, produce: Callable[[Sink], None], next_offsets: Mapping[Partition, int], group_metadata: Any
-    ) -> None:
+    ) -> float:
+        """The seconds it took."""
+        started = self.clock()
         sink = self._sink or self._open_sink()
         sink.begin()
         produce(sink)
@@ -110,6 +128,11 @@ class Session:
         sink.commit()
         self._fenced_in_a_row = 0
         self.failpoint("after_commit")
+        return self.clock() - started
+
+    def _end_transaction(self) -> bool:
+        """R7: a partition is not given back while a transaction holds its offsets; a lost one is not waited for."""
+        return self._committer.await_end(self.settings.transaction_timeout_s)
 
     def _open_sink(self) -> Sink:
         try:

@@ -13,6 +13,8 @@ from stream.failures.dead_letter import DeadLetters
 from stream.failures.limit import DeadLetterLimit
 from stream.worker import LONGEST_PAUSE_S, Worker
 
+OVERLAP = True
+
 
 @dataclass
 class Log:
@@ -28,6 +30,7 @@ class Log:
     outputs: list[bytes] = field(default_factory=list)
     idle_s: list[float] = field(default_factory=list)
     closed: bool = False
+    under_way: tuple[Outcome, Sequence[Record]] | None = None
     now: float = 0.0
 
     def poll(self) -> Messages | None:
@@ -36,6 +39,18 @@ class Log:
         batch = Messages.of(self.values[self.position : self.position + 2], first_offset=self.position)
         self.position += len(batch)
         return batch
+
+    def begin_commit(self, outcome: Outcome, records: Sequence[Record]) -> None:
+        assert self.under_way is None, "one transaction at a time"
+        self.under_way = (outcome, records)
+
+    def finish_commit(self) -> float | None:
+        """What was begun happens only now: the latest moment it can."""
+        under_way, self.under_way = self.under_way, None
+        if under_way is None:
+            return None
+        self.commit(*under_way)
+        return 0.001
 
     def commit(self, outcome: Outcome, records: Sequence[Record]) -> None:
         error = self.errors.pop(0) if self.errors else None
@@ -47,6 +62,7 @@ class Log:
             raise error
 
     def recover(self) -> dict[tuple[str, int], int]:
+        assert self.under_way is None, "finished before"
         error = self.recover_errors.pop(0) if self.recover_errors else None
         if error is not None:
             raise error
@@ -100,6 +116,12 @@ class Copy:
         return Outcome(messages, outputs, failures_of(bad, "decode", "not_avro"))
 
 
+@pytest.fixture(params=[True, False], ids=["overlapped", "one by one"], autouse=True)
+def overlap(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test of the loop holds in both modes."""
+    monkeypatch.setitem(globals(), "OVERLAP", request.param)
+
+
 def worker(log: Log, notes: Notes, limit: DeadLetterLimit | None = None) -> Worker:
     return Worker(
         Copy(),  # type: ignore[arg-type]
@@ -110,6 +132,7 @@ def worker(log: Log, notes: Notes, limit: DeadLetterLimit | None = None) -> Work
         clock=lambda: log.now,
         wall_clock=lambda: 1.0,
         random=lambda: 1.0,
+        overlap=OVERLAP,
     )
 
 
