@@ -50,14 +50,15 @@ def command(
     and tested. Exit code 0 also when there are dead letters.
     """
     from stream.assembly import build, input_schema, local_schemas
-    from stream.avro import read_values
+    from stream.avro import load_schema, read_values
     from stream.cli.decoding import Keys, PlainReader
     from stream.config import load
 
     config = load(pipeline, os.environ)
     line = build(config, offline=True)
     schema = input_schema(config)
-    store = local_schemas(config, [schema])
+    outputs = [load_schema(config.project.find(output.schema_file)) for output in config.file.outputs]
+    store = local_schemas(config, [schema, *outputs])
     keys = Keys(schema, key) if key is not None else None
     prefix = store.prefix(config.file.input.topics[0], schema)
     with ExitStack() as stack, counted("processed") as tell:
@@ -70,9 +71,11 @@ def command(
 
 def _open(config: Config, source: Path, folder: Path, stack: ExitStack) -> dict[str, IO[str]]:
     """Topic -> its file, emptied. Raises ConfigurationError when one of them is the input, or cannot be written."""
+    if not source.exists():
+        raise ConfigurationError([f"--input {source} does not exist"])
     topics = dict.fromkeys([*(output.topic for output in config.file.outputs), config.file.dead_letter_topic])
     paths = {topic: folder / f"{topic}.jsonl" for topic in topics}
-    if any(path.exists() and source.exists() and path.samefile(source) for path in paths.values()):
+    if any(path.exists() and path.samefile(source) for path in paths.values()):
         raise ConfigurationError([f"--input {source} would be overwritten: choose another folder with --output"])
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -102,21 +105,36 @@ class FileRun:
 
     def process(self, chunk: Sequence[bytes | Rejected]) -> None:
         """Raises UnreachableError when a stage needs something that is not there."""
-        for row in chunk:
-            if not isinstance(row, bytes):
-                self._dead_letter(row.row, INPUT_STAGE, "poison", row.reason, row.detail, {}, None)
+        refused = [
+            {
+                "row": row.row,
+                "stage": INPUT_STAGE,
+                "class": "poison",
+                "reason": row.reason,
+                "detail": row.detail,
+                "event": None,
+            }
+            for row in chunk
+            if not isinstance(row, bytes)
+        ]
         messages = self._messages(chunk)
         self.rows += len(chunk)
-        if not len(messages):
-            return
+        failed = self._run(messages) if len(messages) else []
+        for dead in sorted([*refused, *failed], key=lambda what: int(what["row"])):
+            self.files[self.config.file.dead_letter_topic].write(json_text(dead) + "\n")
+            self.dead_letters[dead["reason"]] += 1
+
+    def _run(self, messages: Messages) -> list[dict[str, Any]]:
+        """Write and count the outputs; gives what is to be said of each event that failed."""
         try:
             outcome = self.pipeline.process(messages)
         except SystemicError as error:
             raise UnreachableError(f"the pipeline cannot go on: {error}") from error
-        self._write_outputs(outcome)
-        self._write_dead_letters(outcome)
+        self._write(outcome)
         self.filtered += outcome.filtered
         self.warnings.update({f"{suite}: {name}": n for (suite, name), n in outcome.warning_counts.items()})
+        events = self._decoded([messages.value(failure.row) for failure in outcome.failures])
+        return [_told(f, messages, event) for f, event in zip(outcome.failures, events, strict=True)]
 
     def _messages(self, chunk: Sequence[bytes | Rejected]) -> Messages:
         """The rows that are events; their offset is the number of the row."""
@@ -131,19 +149,12 @@ class FileRun:
         messages = Messages.of([self.prefix + v for v in values], keys, topic=topic, timestamp_ms=self.now_ms)
         return replace(messages, offset=np.array(numbers, np.int64), next_offsets={(topic, 0): self.rows + len(chunk)})
 
-    def _write_outputs(self, outcome: Outcome) -> None:
+    def _write(self, outcome: Outcome) -> None:
         for rows in outcome.outputs:
             bounds = zip(rows.value_offsets[:-1], rows.value_offsets[1:], strict=True)
             for event in self._decoded([bytes(rows.values[start:end]) for start, end in bounds]):
                 self.files[rows.topic].write(json_text(event) + "\n")
             self.outputs[rows.topic] += len(rows)
-
-    def _write_dead_letters(self, outcome: Outcome) -> None:
-        failures: Sequence[Failure] = sorted(outcome.failures, key=lambda failure: failure.row)
-        events = self._decoded([outcome.messages.value(failure.row) for failure in failures])
-        for f, event in zip(failures, events, strict=True):
-            number = int(outcome.messages.offset[f.row])
-            self._dead_letter(number, f.stage, f.kind.value, f.reason, f.detail, dict(f.facts), event)
 
     def _decoded(self, values: Sequence[bytes | None]) -> list[dict[str, Any] | None]:
         from stream.batch import Messages
@@ -151,12 +162,18 @@ class FileRun:
         found = self.plain.read(Messages.of(values))
         return [event if isinstance(event, dict) else None for event in found]
 
-    def _dead_letter(
-        self, row: int, stage: str, kind: str, reason: str, detail: str, facts: dict[str, str], event: Any
-    ) -> None:
-        what = {"row": row, "stage": stage, "class": kind, "reason": reason, "detail": detail, **facts, "event": event}
-        self.files[self.config.file.dead_letter_topic].write(json_text(what) + "\n")
-        self.dead_letters[reason] += 1
+
+def _told(failure: Failure, messages: Messages, event: dict[str, Any] | None) -> dict[str, Any]:
+    """What a dead letter's headers say, and the event; the row is the one of the file."""
+    return {
+        "row": int(messages.offset[failure.row]),
+        "stage": failure.stage,
+        "class": failure.kind.value,
+        "reason": failure.reason,
+        "detail": failure.detail,
+        **failure.facts,
+        "event": event,
+    }
 
 
 def _report(run: FileRun, folder: Path, output: Output) -> None:
