@@ -38,13 +38,22 @@ class Document:
     problems: tuple[Problem, ...]
     root: yaml.Node | None
 
+    def trimmed(self, at: tuple[str | int, ...]) -> tuple[str | int, ...]:
+        """The path without what would lie below a scalar: one topic may stand for a list of one."""
+        node = self.root
+        for index, part in enumerate(at):
+            if isinstance(node, yaml.ScalarNode) and not _is_empty(node):
+                return at[:index]
+            _, node = _child(node, part) or (None, None)
+        return at
+
     def place(self, at: tuple[str | int, ...], *, key: bool = False) -> str:
         """ "file:line:column" of the value at this path, or of its key with `key`.
 
         Where the path leads nowhere: of the key of what exists nearest above.
         """
         key_node, node = None, self.root
-        for part in at:
+        for part in self.trimmed(at):
             found = _child(node, part)
             if found is None:
                 key = True

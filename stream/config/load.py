@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -18,7 +18,9 @@ from stream.config.mistakes import problems_of
 from stream.config.pipeline_file import PipelineFile
 from stream.config.rules import broken_rules
 from stream.errors import ConfigurationError, Problem
-from stream.stages.stage import Project
+
+if TYPE_CHECKING:
+    from stream.stages.stage import Project
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class Config:
     @property
     def project(self) -> Project:
         """Where files that the pipeline file names are looked up."""
+        from stream.stages.stage import Project
+
         return Project(self.path.parent)
 
     def locate(self, problem: Problem) -> Problem:

@@ -52,7 +52,8 @@ def problems_of(error: ValidationError, model: type[BaseModel], document: Docume
 def _problem(found: ErrorDetails, model: type[BaseModel], document: Document) -> Problem:
     at = tuple(part for part in found["loc"] if part != KEY)
     is_about_key = found["type"] == UNKNOWN_KEY or KEY in found["loc"]
-    return Problem(_text(found, model), at, document.place(at, key=is_about_key))
+    here = shown_path(document.trimmed(at)) or "the file"
+    return Problem(_text(found, here, model), at, document.place(at, key=is_about_key))
 
 
 def keys_of(model: Any, path: tuple[str | int, ...]) -> dict[str, str]:
@@ -67,9 +68,8 @@ def keys_of(model: Any, path: tuple[str | int, ...]) -> dict[str, str]:
     return {field.alias or name: field.description or "" for name, field in model.model_fields.items()}
 
 
-def _text(found: ErrorDetails, model: type[BaseModel]) -> str:
-    loc, what = found["loc"], found["type"]
-    here, context = shown_path(loc) or "the file", found.get("ctx", {})
+def _text(found: ErrorDetails, here: str, model: type[BaseModel]) -> str:
+    loc, what, context = found["loc"], found["type"], found.get("ctx", {})
     if what == UNKNOWN_KEY:
         return _unknown_key(str(loc[-1]), shown_path(loc[:-1]), keys_of(model, loc[:-1]))
     if what == "missing":

@@ -100,9 +100,7 @@ class DeadLetter(BaseModel):
 
     model_config = PART
 
-    topic: Topic | None = Field(
-        default=None, description="Topic of the dead letters; `<pipeline>.dlq` by default.", examples=["flights.dlq"]
-    )
+    topic: Topic | None = Field(default=None, description="Topic of the dead letters.", examples=["flights.dlq"])
     limit: Limit = Field(default_factory=Limit, description="How many dead letters are normal.")
 
 
@@ -192,7 +190,7 @@ class PipelineFile(BaseModel):
 
     name: Name = Field(
         alias="pipeline",
-        description="Names the consumer group, the transactional ids and the metrics; the file's name by default."
+        description="Names the consumer group, the transactional ids and the metrics."
         " Changing it later starts over from `input.start`.",
         examples=["flights"],
     )

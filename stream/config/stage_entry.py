@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, GetCoreSchemaHandler
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from stream.stages import KINDS, kind
@@ -31,6 +31,13 @@ class StageEntry:
             checked,
             serialization=core_schema.plain_serializer_function_ser_schema(cls._written),
         )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        found = handler(schema)
+        for name, meaning in KINDS.items():
+            found["properties"][name]["description"] = meaning
+        return {**found, "minProperties": 1, "maxProperties": 1}
 
     def _written(self) -> dict[str, Any]:
         return {self.kind: self.settings.model_dump(mode="json", by_alias=True)}

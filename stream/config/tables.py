@@ -2,75 +2,125 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from stream.config.environment import REGISTRY_VARIABLES, VARIABLES
-from stream.config.pipeline_file import PipelineFile
+from pydantic import BaseModel
 
-_KAFKA_MEANING: Final = (
-    "Any property of librdkafka, dots as underscores: `STREAM_KAFKA_BOOTSTRAP_SERVERS`. Those that exactly-once"
-    " processing depends on are refused, saying why. Passwords and keys also by `..._FILE`."
+from stream.config.environment import REGISTRY_VARIABLES, VARIABLES, Variable
+from stream.config.pipeline_file import (
+    Batch,
+    DeadLetter,
+    Failures,
+    Group,
+    Limit,
+    PipelineFile,
+    Retry,
+    Transaction,
 )
-KAFKA_ROW: Final = ("`STREAM_KAFKA_<PROPERTY>`", "", _KAFKA_MEANING)
+from stream.stages import KINDS
+
+Row = tuple[str, str, str]
+
+_PARTS: Final[tuple[type[BaseModel], ...]] = (Batch, DeadLetter, Failures, Group, Limit, Retry, Transaction)
+"""Parts of the file that may be left out whole."""
+
+_SAID: Final = {"pipeline": "name of the file", "failures.dead_letter.topic": "`<pipeline>.dlq`"}
+"""Defaults that depend on other values."""
+
+_KAFKA_ROW: Final[Row] = (
+    "`STREAM_KAFKA_<PROPERTY>`",
+    "",
+    (
+        "Any property of librdkafka, dots as underscores: `STREAM_KAFKA_BOOTSTRAP_SERVERS`. Those that exactly-once"
+        " processing depends on are refused, saying why. Passwords and keys also by `..._FILE`."
+    ),
+)
 
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of the pipeline file: completion, help and checks in an editor."""
     schema = _untitled(PipelineFile.model_json_schema(by_alias=True))
     schema["required"] = [key for key in schema["required"] if key != "pipeline"]
-    schema["properties"]["stages"]["items"] |= {"minProperties": 1, "maxProperties": 1}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "stream pipeline", **schema}
+    for part in _PARTS:
+        _write_defaults(schema["$defs"][part.__name__]["properties"], part)
+    text = json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "stream pipeline", **schema})
+    for kind in KINDS:
+        text = text.replace(f"stream__stages__{kind}__Settings", kind.capitalize())
+    named: dict[str, Any] = json.loads(text)
+    return named
 
 
 def configuration_table() -> str:
-    """Markdown: every key of the pipeline file but those of the stages, its default and its meaning."""
-    return _markdown(("Key", "Default", "Meaning"), list(_keys(json_schema(), "")))
+    """Markdown: every key of the pipeline file, its default and its meaning."""
+    return _markdown(("Key", "Default", "Meaning"), list(_keys(json_schema())))
 
 
 def environment_table() -> str:
     """Markdown: every environment variable, its default and its meaning."""
-    rows = [(f"`{v.name}`", f"`{v.default}`" if v.default else "", _meaning(v.meaning, v.secret)) for v in VARIABLES]
-    registry = [(f"`{v.name}`", "", _meaning(v.meaning, v.secret)) for v in REGISTRY_VARIABLES.values()]
-    return _markdown(("Variable", "Default", "Meaning"), [KAFKA_ROW, *registry, *rows])
+    variables = (*REGISTRY_VARIABLES.values(), *VARIABLES)
+    return _markdown(("Variable", "Default", "Meaning"), [_KAFKA_ROW, *map(_variable_row, variables)])
 
 
-def _meaning(text: str, secret: bool) -> str:
-    return f"{text} A secret: may also come from the file that `..._FILE` names." if secret else text
+def _variable_row(variable: Variable) -> Row:
+    default = variable.default if " " in variable.default or not variable.default else f"`{variable.default}`"
+    secret = " A secret: may also come from the file that `..._FILE` names." if variable.secret else ""
+    return f"`{variable.name}`", default, variable.meaning + secret
 
 
-def _keys(schema: dict[str, Any], prefix: str, root: dict[str, Any] | None = None) -> Iterator[tuple[str, str, str]]:
-    root = root or schema
-    for name, found in schema["properties"].items():
-        path = f"{prefix}{name}"
-        nested = _object(found, root)
-        if nested is not None and path != "stages[]":
-            yield from _keys(nested, f"{path}[]." if found.get("type") == "array" else f"{path}.", root)
-            continue
-        yield f"`{path}`", _default(name, found, schema), found.get("description", "")
+def _write_defaults(properties: dict[str, Any], part: type[BaseModel]) -> None:
+    """Defaults as a person would write them: 20ms, not 0.02."""
+    for key, value in part().model_dump(mode="json", by_alias=True).items():
+        if "default" in properties[key]:
+            properties[key]["default"] = value
 
 
-def _object(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any] | None:
-    """The schema of the mapping, or of the items of the list, that stands here."""
-    schema = schema.get("items", schema)
-    reference = schema.get("$ref", "")
-    if reference:
-        schema = root["$defs"][reference.rsplit("/", 1)[1]]
-    return schema if "properties" in schema and "minProperties" not in schema else None
+def _keys(root: dict[str, Any]) -> Iterator[Row]:
+    for name, found in root["properties"].items():
+        if name == "stages":
+            yield _row("stages", found, "required")
+            kinds = found["items"]["properties"]
+            for kind, settings in kinds.items():
+                yield from _below(f"stages[].{kind}", settings, root, required=True)
+        else:
+            yield from _below(name, found, root, required=name in root["required"])
 
 
-def _default(name: str, found: dict[str, Any], parent: dict[str, Any]) -> str:
-    if name in parent.get("required", ()):
-        return "required"
+def _below(path: str, found: dict[str, Any], root: dict[str, Any], *, required: bool = False) -> Iterator[Row]:
+    """A row for each key under this path, or for the path itself when it holds a value."""
+    inner = found.get("items", found)
+    if "$ref" in inner:
+        inner = root["$defs"][inner["$ref"].rsplit("/", 1)[1]]
+    if "properties" not in inner:
+        yield _row(path, {**found, **inner}, "required" if required else _default(path, found))
+        return
+    path += "[]" if "items" in found else ""
+    for name, below in inner["properties"].items():
+        yield from _below(f"{path}.{name}", below, root, required=name in inner.get("required", ()))
+
+
+def _row(path: str, found: dict[str, Any], default: str) -> Row:
+    return f"`{path}`", default, " ".join(found.get("description", "").split())
+
+
+def _default(path: str, found: dict[str, Any]) -> str:
     default = found.get("default")
-    if default is None:
-        return ""
-    return f"`{default}`" if default != [] else "none"
+    if path in _SAID:
+        return _SAID[path]
+    return "" if default is None else "none" if default == [] else f"`{default}`"
 
 
-def _markdown(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+def _markdown(head: Row, rows: list[Row]) -> str:
+    lines = [head, ("---", "---", "---"), *rows]
+    return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """Markdown reads <name> as HTML outside of `code`, and | as the end of the cell."""
+    parts = text.split("`")
+    plain = [part.replace("<", "\\<") if index % 2 == 0 else part for index, part in enumerate(parts)]
+    return "`".join(plain).replace("|", "\\|")
 
 
 def _untitled(schema: Any) -> Any:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
 from stream.config.units import Duration
 
@@ -63,14 +63,18 @@ def _rising(value: tuple[float, ...]) -> tuple[float, ...]:
     return value
 
 
-Name = Annotated[str, AfterValidator(_name)]
-Topic = Annotated[str, AfterValidator(_topic)]
+def _start_text(start: str) -> str:
+    """As a person writes it."""
+    return datetime.fromtimestamp(int(start) / 1000, UTC).isoformat() if start.isdecimal() else start
+
+
+Name = Annotated[str, AfterValidator(_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"})]
+Topic = Annotated[str, AfterValidator(_topic), WithJsonSchema({"type": "string", "pattern": f"^{_TOPIC.pattern}$"})]
 Start = Annotated[
     str,
     BeforeValidator(_start),
-    WithJsonSchema(
-        {"anyOf": [{"enum": ["earliest", "latest"]}, {"type": "string", "format": "date-time"}], "default": "earliest"}
-    ),
+    PlainSerializer(_start_text, when_used="json"),
+    WithJsonSchema({"anyOf": [{"enum": ["earliest", "latest"]}, {"type": "string", "format": "date-time"}]}),
 ]
 
 Topics = Annotated[
@@ -80,7 +84,7 @@ Topics = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "string"},
+                {"type": "string", "pattern": f"^{_TOPIC.pattern}$"},
                 {"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": True},
             ]
         }

@@ -100,6 +100,11 @@ class Call:
             returned = self._function(given)
         return Result(batch.with_columns(self._checked(given, returned)))
 
+    def explain(self) -> list[str]:
+        """The function, what it gets and what it adds."""
+        added = ", ".join(f"{name}: {type_}" for name, type_ in self._adds.items())
+        return [f"{self._label}({', '.join(self._columns)}) adds {added}"]
+
     def _checked(self, given: pa.RecordBatch, returned: Any) -> dict[str, pa.Array]:
         """The declared columns out of what the function returned."""
         if not isinstance(returned, pa.RecordBatch):

@@ -21,14 +21,15 @@ from stream.stages.text import ColumnName, ExpressionText
 
 
 class Settings(RootModel[dict[ColumnName, ExpressionText]]):
-    """What stands under `transform` in the pipeline file: the new column and its expression."""
+    """New column: SQL expression over the columns, those of the expressions above it included.
+
+    The name of a column that is there already replaces it.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     root: dict[ColumnName, ExpressionText] = Field(
         min_length=1,
-        description="New column: SQL expression over the columns, those of the expressions above it included."
-        " The name of a column that is there already replaces it.",
         examples=[{"gained": "dep_delay - air_time / 60", "is_late": "dep_delay > 15"}],
     )
 
@@ -46,6 +47,13 @@ class Transform:
         for column, expression in self._expressions.items():
             batch = batch.with_columns({column: expression.evaluate(batch)})
         return Result(batch)
+
+    def explain(self) -> list[str]:
+        """For each new column its expression, type, and what it reads."""
+        return [
+            f"{column} = {found.text}: {found.type}, from {', '.join(found.columns) or 'no column'}"
+            for column, found in self._expressions.items()
+        ]
 
 
 def build(settings: Settings, name: str, schema: pa.Schema, project: Project) -> Stage:

@@ -1,0 +1,143 @@
+"""Check a pipeline file and everything it names, without Kafka."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from stream.cli.show import Output, OutputOption, as_json, as_table, note
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from stream.config import Config, StageEntry
+    from stream.pipeline import Pipeline
+    from stream.stages.stage import Stage
+
+EXAMPLES: Final = """\
+[bold]Examples[/bold]
+
+  stream check pipelines/flights.yaml              every mistake, at its line
+  stream check pipelines/flights.yaml --explain    how each expectation is checked, which columns there are
+  stream check pipelines/flights.yaml --output json | jq .stages
+
+Exit code 2 when something is wrong: one line a mistake on stderr."""
+
+
+def command(
+    pipeline: Annotated[Path, typer.Argument(help="The pipeline file.", show_default=False)],
+    *,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Also how each stage works, and why, and all columns.")
+    ] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Check a pipeline file and everything it names, without Kafka.
+
+    Reads the file, the environment, the schemas, suites and models, and checks
+    them against each other. Nothing is registered, nothing is written.
+    """
+    from stream.assembly import build
+    from stream.config import load
+
+    config = load(pipeline, os.environ)
+    line = build(config, offline=True)
+    facts = facts_of(config, line)
+    if output is Output.JSON:
+        as_json(facts)
+    else:
+        _tell(facts, explain=explain)
+        note(f"{pipeline} is right; next: stream process {pipeline} --input FILE --output DIR")
+
+
+def facts_of(config: Config, line: Pipeline) -> dict[str, Any]:
+    """What a checked pipeline comes to: its topics, codec, columns, stages and outputs."""
+    file = config.file
+    columns: pa.Schema = line.reader.schema  # type: ignore[attr-defined]
+    decode = {"stage": "decode", "does": file.input.schema_file or "the registry's schema", "columns": _types(columns)}
+    return {
+        "pipeline": file.name,
+        "input": {
+            "topics": list(file.input.topics),
+            "start": file.input.model_dump(mode="json")["start"],
+            "group_protocol": file.group.protocol,
+        },
+        "codec": line.reader.codec_name,  # type: ignore[attr-defined]
+        "stages": [decode, *_stages(file.stages, line.stages, columns)],
+        "outputs": [
+            {"topic": output.topic, "schema": output.schema_file, "when": output.when} for output in file.outputs
+        ],
+        "dead_letters": file.dead_letter_topic,
+        "retries": [tier.topic for tier in file.retry_tiers],
+    }
+
+
+def _stages(entries: tuple[StageEntry, ...], stages: Any, before: pa.Schema) -> list[dict[str, Any]]:
+    """Each stage with the columns it adds or changes."""
+    facts = []
+    for entry, stage in zip(entries, stages, strict=True):
+        columns = {f.name: str(f.type) for f in stage.schema if f.name not in before.names or f != before.field(f.name)}
+        facts.append(
+            {"stage": stage.name, "does": _does(entry, stage), "columns": columns, "explained": _explained(stage)}
+        )
+        before = stage.schema
+    return facts
+
+
+def _does(entry: StageEntry, stage: Any) -> str:
+    """In one line: the model and version, the suite and how its expectations are checked, or the settings."""
+    if hasattr(stage, "model_version"):
+        return f"{stage.model_name}/{stage.model_version}"
+    if hasattr(stage, "plan"):
+        tiers = Counter(str(check.tier) for check in stage.plan.checks)
+        return f"{stage.plan.suite}: " + ", ".join(f"{n} {tier}" for tier, n in tiers.items())
+    settings = entry.settings.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return ", ".join(f"{key}: {value}" for key, value in settings.items())
+
+
+def _explained(stage: Stage) -> list[str]:
+    """What a stage, or the plan it carries out, tells about itself."""
+    teller = getattr(stage, "plan", stage)
+    return list(teller.explain()) if hasattr(teller, "explain") else []
+
+
+def _types(schema: pa.Schema) -> dict[str, str]:
+    return {field.name: str(field.type) for field in schema}
+
+
+def _tell(facts: dict[str, Any], *, explain: bool) -> None:
+    as_table(("pipeline", "reads", "from", "codec"), [_head(facts)])
+    typer.echo()
+    as_table(("stage", "does", "adds"), [_stage_row(stage) for stage in facts["stages"]])
+    typer.echo()
+    as_table(("topic", "takes", "schema"), _output_rows(facts))
+    if explain:
+        for stage in facts["stages"]:
+            rows = stage.get("explained") or [f"{name}: {type_}" for name, type_ in stage["columns"].items()]
+            typer.echo(f"\n{stage['stage']}")
+            for row in rows:
+                typer.echo(f"  {row}")
+
+
+def _head(facts: dict[str, Any]) -> tuple[str, ...]:
+    read = facts["input"]
+    return facts["pipeline"], ", ".join(read["topics"]), read["start"], facts["codec"]
+
+
+def _stage_row(stage: dict[str, Any]) -> tuple[str, str, str]:
+    columns = stage["columns"]
+    added = (
+        f"{len(columns)} columns" if stage["stage"] == "decode" else ", ".join(f"{n}: {t}" for n, t in columns.items())
+    )
+    return stage["stage"], stage["does"], added
+
+
+def _output_rows(facts: dict[str, Any]) -> list[tuple[str, str, str]]:
+    outputs = [(o["topic"], o["when"] or "every event that is left", o["schema"]) for o in facts["outputs"]]
+    filtered = [] if facts["outputs"][-1]["when"] is None else [("(none)", "what is left is filtered, and counted", "")]
+    retries = [(topic, "what may pass later", "as it came") for topic in facts["retries"]]
+    return [*outputs, *filtered, *retries, (facts["dead_letters"], "what failed, with the reason", "as it came")]
