@@ -58,7 +58,7 @@ def pack(
     noted = {**(metadata or {}), **_kind_of_rows(golden)}
     manifest = _manifest(drafted, name=name, version=version, model=model, now=now, metadata=noted)
     target = into / name / str(version)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=into, prefix=".packing-") as scratch:
         staged = Path(scratch) / name / str(version)
         staged.mkdir(parents=True)
@@ -134,6 +134,7 @@ def _pretty(value: object, indent: int = 0) -> str:
 
 def _publish(staged: Path, target: Path) -> None:
     """One rename. A folder without a manifest is a copy that broke off, and gives way."""
+    target.parent.mkdir(exist_ok=True)
     if target.exists() and not (target / MANIFEST_FILE).exists():
         shutil.rmtree(target)
     try:

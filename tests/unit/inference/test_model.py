@@ -91,6 +91,29 @@ def test_vectors_labels_and_indexes_become_columns_of_their_kind(tmp_path: Path)
         array.validate(full=True)
 
 
+@pytest.mark.parametrize(
+    ("datatype", "onnx_type", "arrow"),
+    [
+        ("FP16", graphs.T.FLOAT16, pa.float32()),
+        ("FP64", graphs.T.DOUBLE, pa.float64()),
+        ("INT8", graphs.T.INT8, pa.int32()),
+        ("UINT32", graphs.T.UINT32, pa.int64()),
+        ("UINT64", graphs.T.UINT64, pa.uint64()),
+        ("BOOL", graphs.T.BOOL, pa.bool_()),
+    ],
+)
+def test_results_of_every_type_become_columns_that_avro_has(
+    tmp_path: Path, datatype: str, onnx_type: int, arrow: pa.DataType
+) -> None:
+    node = graphs.helper.make_node("Cast", ["x"], ["y"], to=onnx_type)
+    graph = graphs.graph([node], [("x", graphs.T.FLOAT, ["N", 1])], [("y", onnx_type, ["N", 1])])
+    inputs, outputs = [tensor("x", "FP32", [-1, 1], "a")], [tensor("y", datatype, [-1, 1])]
+    rows = [golden_row({"a": 1}, y=datatype == "BOOL" or 1)]
+    found = predict(model(tmp_path, graph, inputs=inputs, outputs=outputs, golden={"rows": rows}), {"a": [0.0, 1.0]})
+    assert found.columns["y"].type == arrow
+    assert found.columns["y"].to_pylist() == [0, 1]
+
+
 def test_only_the_outputs_that_are_asked_for_are_computed(tmp_path: Path) -> None:
     assert list(predict(classifier(tmp_path), {"v": [[0.0, 0, 1]]}, ["label"]).columns) == ["label"]
 
@@ -207,6 +230,14 @@ def test_a_graph_that_answers_for_other_rows_than_it_was_given_is_refused_row_by
     )
     found = predict(loaded, {"x": [0.0, 1.0]})
     assert [(r.row, r.reason) for r in found.rejected] == [(0, "model_refused")]
+
+
+def test_a_graph_whose_batch_axis_is_not_the_first_is_refused(tmp_path: Path) -> None:
+    node = graphs.helper.make_node("Transpose", ["x"], ["y"])
+    graph = graphs.graph([node], [("x", graphs.T.FLOAT, ["N", 2])], [("y", graphs.T.FLOAT, ["M", "K"])])
+    rows = [golden_row({"a": 1, "b": 2}, y=[1, 2])]
+    found = mistakes(tmp_path, graph, outputs=[tensor("y", "FP32", [-1, 2])], golden={"rows": rows})
+    assert list(found) == ["golden row 0: the model refuses it (output 'y' has another shape than [-1, 2])"]
 
 
 def test_missing_values_reach_a_model_that_knows_them(tmp_path: Path) -> None:

@@ -70,6 +70,13 @@ def test_a_package_is_made_as_the_next_version_with_signature_golden_results_and
     assert [p.name for p in (tmp_path / "models").iterdir()] == ["sum"]
 
 
+def test_a_package_that_does_not_prove_itself_is_not_made(tmp_path: Path) -> None:
+    file, golden = write(tmp_path, graphs.batch_mean()), csv(tmp_path, "a\n1\n3\n")
+    with pytest.raises(ConfigurationError, match="golden row 0, scored in a batch of 2"):
+        pack(file, "mean", into=tmp_path / "models", now=NOW, golden=golden)
+    assert list((tmp_path / "models").iterdir()) == []
+
+
 def test_a_version_never_changes(tmp_path: Path) -> None:
     write_package(tmp_path)
     with pytest.raises(ConfigurationError, match="a version never changes"):
