@@ -1,7 +1,6 @@
 """The nouns that travel down the line: Messages, Batch, Failure, Result, Rows, Outcome.
 
-Messages are bytes as Kafka gave them, held as columns (one buffer and its offsets), so that no Python
-object per event is needed between Kafka and the codec. A Batch is the decoded events as Arrow columns.
+Messages are bytes as Kafka gave them (`stream.messages`). A Batch is the decoded events as Arrow columns.
 Whatever leaves the line is a Failure; what stays to the end becomes Rows. Nothing here knows Kafka.
 """
 
@@ -17,13 +16,32 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-Int32s = npt.NDArray[np.int32]
-Int64s = npt.NDArray[np.int64]
-Bytes = npt.NDArray[np.uint8]
-Header = tuple[str, bytes | None]
+from stream.messages import NULL_KEY, NULL_VALUE, Bytes, Header, Int32s, Int64s, Messages, Origin, pack
 
-NULL_VALUE: Final = 1
-NULL_KEY: Final = 2
+__all__ = [
+    "ANY_PARTITION",
+    "META_SCHEMA",
+    "NULL_KEY",
+    "NULL_VALUE",
+    "Batch",
+    "Bytes",
+    "Failure",
+    "FailureClass",
+    "Header",
+    "Int32s",
+    "Int64s",
+    "Messages",
+    "Origin",
+    "Outcome",
+    "Record",
+    "Result",
+    "Rows",
+    "StageReport",
+    "failures_of",
+    "pack",
+    "resolve",
+]
+
 ANY_PARTITION: Final = -1
 """The partitioner chooses, by key."""
 
@@ -37,96 +55,6 @@ META_SCHEMA: Final = pa.schema(
     ]
 )
 """Columns that every stage and output may use beside those of the event."""
-
-
-class Origin(NamedTuple):
-    """Where an event was read."""
-
-    topic: str
-    partition: int
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Messages:
-    """n messages of one poll.
-
-    values[value_offsets[i]:value_offsets[i + 1]] is the value of message i, likewise for keys.
-    topic[i] is an index into topics. timestamp is in ms since the epoch, -1 when there is none.
-    flags holds NULL_VALUE and NULL_KEY. headers is None when no message has any.
-    next_offsets and group_metadata were taken together with the messages and are what the
-    transaction commits; group_metadata is opaque here.
-    """
-
-    values: bytes | memoryview
-    value_offsets: Int64s
-    keys: bytes | memoryview
-    key_offsets: Int64s
-    topics: tuple[str, ...]
-    topic: Int32s
-    partition: Int32s
-    offset: Int64s
-    timestamp: Int64s
-    flags: Bytes
-    headers: Sequence[Sequence[Header] | None] | None = None
-    next_offsets: Mapping[tuple[str, int], int] = field(default_factory=dict)
-    group_metadata: Any = None
-
-    def __len__(self) -> int:
-        return len(self.offset)
-
-    def value(self, row: int) -> bytes | None:
-        if self.flags[row] & NULL_VALUE:
-            return None
-        return bytes(self.values[self.value_offsets[row] : self.value_offsets[row + 1]])
-
-    def key(self, row: int) -> bytes | None:
-        if self.flags[row] & NULL_KEY:
-            return None
-        return bytes(self.keys[self.key_offsets[row] : self.key_offsets[row + 1]])
-
-    def headers_of(self, row: int) -> Sequence[Header]:
-        return (self.headers[row] or ()) if self.headers is not None else ()
-
-    def origin(self, row: int) -> Origin:
-        return Origin(self.topics[self.topic[row]], int(self.partition[row]), int(self.offset[row]))
-
-    @classmethod
-    def of(
-        cls,
-        values: Sequence[bytes | None],
-        keys: Sequence[bytes | None] | None = None,
-        *,
-        topic: str = "input",
-        timestamp_ms: int = -1,
-        first_offset: int = 0,
-    ) -> Messages:
-        """Messages of one partition that no broker has seen: a file's, or a test's."""
-        n = len(values)
-        keys = keys if keys is not None else [None] * n
-        value_bytes, value_offsets = pack(values)
-        key_bytes, key_offsets = pack(keys)
-        nulls = [(NULL_VALUE * (v is None)) | (NULL_KEY * (k is None)) for v, k in zip(values, keys, strict=True)]
-        return cls(
-            values=value_bytes,
-            value_offsets=value_offsets,
-            keys=key_bytes,
-            key_offsets=key_offsets,
-            topics=(topic,),
-            topic=np.zeros(n, np.int32),
-            partition=np.zeros(n, np.int32),
-            offset=np.arange(first_offset, first_offset + n, dtype=np.int64),
-            timestamp=np.full(n, timestamp_ms, np.int64),
-            flags=np.array(nulls, np.uint8),
-            next_offsets={(topic, 0): first_offset + n},
-        )
-
-
-def pack(items: Sequence[bytes | None]) -> tuple[bytes, Int64s]:
-    """One buffer and n + 1 offsets; a None takes no room."""
-    offsets = np.zeros(len(items) + 1, np.int64)
-    np.cumsum([len(i) if i is not None else 0 for i in items], out=offsets[1:])
-    return b"".join([i for i in items if i is not None]), offsets
 
 
 class FailureClass(enum.StrEnum):

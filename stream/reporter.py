@@ -62,8 +62,8 @@ class Reporter:
         self.log.warning("attempt failed: reading again from the committed offsets", error=str(error))
         self.metrics.recovered(error.reason if isinstance(error, TransactionError) else "systemic")
 
-    def committed(self, outcome: Outcome, transaction_s: float) -> None:
-        self.metrics.committed(outcome, now=self.wall_clock(), transaction_s=transaction_s)
+    def committed(self, outcome: Outcome, retried: frozenset[int], transaction_s: float) -> None:
+        self.metrics.committed(outcome, now=self.wall_clock(), transaction_s=transaction_s, retried=retried)
         self._newest_ms.update(newest_ms(outcome.messages))
         self.log.info("committed", **committed_fields(outcome, transaction_s))
 

@@ -15,6 +15,8 @@ from stream.errors import ConfigurationError
 from stream.failpoints import failpoint
 from stream.failures.dead_letter import DeadLetters
 from stream.failures.limit import DeadLetterLimit
+from stream.failures.retry import FailureRouter, Tier
+from stream.failures.strict import StrictOrder
 from stream.health import Health, Server, State, pages
 from stream.kafka.connection import Connection
 from stream.kafka.session import Session
@@ -39,6 +41,7 @@ def client_settings(config: Config, slot: int) -> ClientSettings:
     return ClientSettings(
         slot=Slot(file.name, where.instance, slot),
         topics=file.input.topics,
+        tiers=frozenset(tier.topic for tier in file.retry_tiers),
         user=where.kafka_properties(),
         group_protocol=file.group.protocol,
         transaction_timeout_s=file.transaction.timeout_s,
@@ -112,14 +115,19 @@ class Service:
         watchdog = Watchdog(limit_s=settings.number("max.poll.interval.ms") / 1000)
         watchdog.start()
         stack.callback(watchdog.stop)
-        limit = config.file.failures.dead_letter.limit
+        file = config.file
+        limit, retry = file.failures.dead_letter.limit, file.failures.retry
         source = session.source
         return Worker(
             pipeline=pipeline,
             session=session,
-            dead_letters=DeadLetters(config.file.dead_letter_topic, config.file.name, pipeline.max_event_bytes),
+            router=FailureRouter(
+                DeadLetters(file.dead_letter_topic, file.name, pipeline.max_event_bytes),
+                [Tier(tier.topic, tier.delay_s) for tier in file.retry_tiers],
+            ),
             limit=DeadLetterLimit(limit.ratio, limit.window, limit.consecutive),
             observer=Reporter(metrics, self._health, watchdog, source.assignment, source.lag),
+            strict=StrictOrder(retry.delays_s) if file.failures.order == "strict" else None,
             failpoint=fail,
         )
 

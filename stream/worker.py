@@ -19,8 +19,9 @@ from typing import Final, Protocol
 
 from stream.batch import Messages, Outcome, Record
 from stream.errors import AttemptError, SystemicError, TransactionError
-from stream.failures.dead_letter import DeadLetters
 from stream.failures.limit import DeadLetterLimit
+from stream.failures.retry import FailureRouter
+from stream.failures.strict import StrictOrder
 from stream.pipeline import Pipeline
 
 FIRST_PAUSE_S: Final = 0.5
@@ -38,6 +39,7 @@ class Session(Protocol):
     def begin_commit(self, outcome: Outcome, records: Sequence[Record]) -> None: ...
     def finish_commit(self) -> float | None: ...
     def recover(self) -> Positions: ...
+    def hold(self, where: tuple[str, int], offset: int, until_ms: int) -> None: ...
     def idle(self, seconds: float) -> None: ...
     def caught_up(self) -> bool: ...
     def standing_by(self) -> bool: ...
@@ -51,7 +53,7 @@ class Observer(Protocol):
     def running(self) -> None: ...
     def paused(self, error: SystemicError) -> None: ...
     def draining(self) -> None: ...
-    def committed(self, outcome: Outcome, transaction_s: float) -> None: ...
+    def committed(self, outcome: Outcome, retried: frozenset[int], transaction_s: float) -> None: ...
     def failed(self, error: AttemptError) -> None: ...
 
 
@@ -63,6 +65,7 @@ class Summary:
     outputs: Counter[str] = field(default_factory=Counter)
     dead_letters: Counter[str] = field(default_factory=Counter)
     filtered: int = 0
+    retried: int = 0
     batches: int = 0
     recoveries: int = 0
     first_poll_s: float | None = None
@@ -72,12 +75,13 @@ class Summary:
     def wall_s(self) -> float:
         return 0.0 if self.first_poll_s is None else max(0.0, self.last_commit_s - self.first_poll_s)
 
-    def add(self, outcome: Outcome, now_s: float) -> None:
+    def add(self, outcome: Outcome, retried: frozenset[int], now_s: float) -> None:
         self.events += len(outcome.messages)
         self.batches += 1
         self.filtered += outcome.filtered
         self.outputs.update({rows.topic: len(rows) for rows in outcome.outputs})
-        self.dead_letters.update(failure.reason for failure in outcome.failures)
+        self.dead_letters.update(f.reason for f in outcome.failures if f.row not in retried)
+        self.retried += len(retried)
         self.last_commit_s = now_s
 
 
@@ -87,18 +91,20 @@ class Worker:
 
     pipeline: Pipeline
     session: Session
-    dead_letters: DeadLetters
+    router: FailureRouter
     limit: DeadLetterLimit
     observer: Observer
     clock: Callable[[], float] = time.monotonic
     wall_clock: Callable[[], float] = time.time
     random: Callable[[], float] = random.random
     failpoint: Callable[[str], None] = lambda _name: None
+    strict: StrictOrder | None = None
+    """Holds partitions at transient failures; without it such events step aside."""
     overlap: bool = True
     """Process the next batch while this one commits."""
     summary: Summary = field(default_factory=Summary)
     _stopping: bool = False
-    _in_flight: Outcome | None = None
+    _in_flight: tuple[Outcome, frozenset[int]] | None = None
     _pauses: int = 0
 
     def stop(self) -> None:
@@ -155,24 +161,31 @@ class Worker:
         self.failpoint("after_process")
         self._finish()
         self.limit.check(outcome)
-        now_ms = int(self.wall_clock() * 1000)
-        records = [self.dead_letters.record(failure, messages, now_ms) for failure in outcome.failures]
-        self._in_flight = outcome
-        self.session.begin_commit(outcome, records)
+        self._send(outcome, int(self.wall_clock() * 1000))
         if not self.overlap:
             self._finish()
+
+    def _send(self, outcome: Outcome, now_ms: int) -> None:
+        if self.strict is not None:
+            outcome, holds = self.strict.cut(outcome, now_ms)
+            for hold in holds:
+                self.session.hold(hold.where, hold.offset, hold.until_ms)
+        if len(outcome.messages):
+            routed = self.router.route(outcome, now_ms)
+            self._in_flight = (outcome, routed.retried)
+            self.session.begin_commit(outcome, routed.records)
 
     def _finish(self) -> None:
         """Wait for the commit under way and count its batch."""
         seconds = self.session.finish_commit()
         if seconds is not None and self._in_flight is not None:
-            self._committed(self._in_flight, seconds)
+            self._committed(*self._in_flight, seconds)
 
-    def _committed(self, outcome: Outcome, transaction_s: float) -> None:
+    def _committed(self, outcome: Outcome, retried: frozenset[int], transaction_s: float) -> None:
         self._in_flight = None
         self.limit.committed(outcome)
-        self.summary.add(outcome, self.clock())
-        self.observer.committed(outcome, transaction_s)
+        self.summary.add(outcome, retried, self.clock())
+        self.observer.committed(outcome, retried, transaction_s)
 
     def _recover(self) -> None:
         """Until it works: with Kafka away this is a pause, and Kafka coming back ends it."""
@@ -189,11 +202,13 @@ class Worker:
 
     def _settle(self, committed: Positions) -> None:
         """A commit whose answer was lost may have been made after all: the committed offsets say so."""
-        outcome, self._in_flight = self._in_flight, None
-        wanted = outcome.messages.next_offsets if outcome is not None else {}
-        owned = {p: offset for p, offset in wanted.items() if p in committed}
-        if outcome is not None and owned and all(committed[p] >= offset for p, offset in owned.items()):
-            self._committed(outcome, 0.0)
+        in_flight, self._in_flight = self._in_flight, None
+        if in_flight is None:
+            return
+        outcome, retried = in_flight
+        owned = {p: offset for p, offset in outcome.messages.next_offsets.items() if p in committed}
+        if owned and all(committed[p] >= offset for p, offset in owned.items()):
+            self._committed(outcome, retried, 0.0)
 
     def _pause(self, error: SystemicError) -> None:
         """Keep the group and commit nothing, each time longer, up to a bound (with jitter)."""

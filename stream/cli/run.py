@@ -99,6 +99,7 @@ def _facts(path: Path, summary: Summary) -> dict[str, Any]:
         "outputs": dict(summary.outputs),
         "dead_letters": dict(summary.dead_letters),
         "filtered": summary.filtered,
+        "retried": summary.retried,
         "batches": summary.batches,
         "wall_s": round(summary.wall_s, 4),
         "first_poll_s": summary.first_poll_s,
@@ -116,6 +117,7 @@ def _merged(facts: list[dict[str, Any]]) -> dict[str, Any]:
         "outputs": _added([f["outputs"] for f in facts]),
         "dead_letters": _added([f["dead_letters"] for f in facts]),
         "filtered": sum(f["filtered"] for f in facts),
+        "retried": sum(f["retried"] for f in facts),
         "batches": sum(f["batches"] for f in facts),
         "wall_s": round(last - first, 4) if first is not None and last is not None else 0.0,
         "first_poll_s": first,
@@ -135,5 +137,6 @@ def _show(facts: dict[str, Any], output: Output) -> None:
     rows = [("events", facts["events"])]
     rows += [(f"to {topic}", n) for topic, n in facts["outputs"].items()]
     rows += [(f"dead letters, {reason}", n) for reason, n in facts["dead_letters"].items()]
-    rows += [("filtered", facts["filtered"]), ("seconds, first poll to last commit", facts["wall_s"])]
+    rows += [("filtered", facts["filtered"]), ("to be tried again", facts["retried"])]
+    rows += [("seconds, first poll to last commit", facts["wall_s"])]
     as_table(["", "number"], rows)

@@ -214,5 +214,6 @@ class PipelineFile(BaseModel):
 
     @property
     def retry_tiers(self) -> tuple[RetryTier, ...]:
-        delays = self.failures.retry.delays_s
+        """None in strict order: there an event waits where it is, in its partition."""
+        delays = self.failures.retry.delays_s if self.failures.order == "relaxed" else ()
         return tuple(RetryTier(f"{self.name}.retry.{format_duration(delay)}", delay) for delay in delays)

@@ -77,13 +77,6 @@ class Assignment:
             self.at_end.discard(partition)
             self._ends.pop(partition, None)
 
-    def caught_up(self) -> bool:
-        """Something is owned, and all there is of it was read.
-
-        A member that owns nothing may be waiting for what a dead one still holds: it is not caught up.
-        """
-        return bool(self.owned) and self.owned <= self.at_end
-
     def standing_by(self) -> bool:
         """In the group, with no partition to work on."""
         return self.joined and not self.owned

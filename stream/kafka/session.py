@@ -20,6 +20,7 @@ from stream.kafka.committer import Committer
 from stream.kafka.gather import Partition
 from stream.kafka.settings import ClientSettings
 from stream.kafka.sink import Sink
+from stream.kafka.waiting import Waiting
 from stream.kafka.source import IDLE_POLL_S, Source
 
 MAX_FENCED_IN_A_ROW: Final = 5
@@ -46,7 +47,12 @@ class Session:
     _fenced_in_a_row: int = 0
 
     def __post_init__(self) -> None:
-        self.source = Source(self.settings, self.clock, Assignment(before_revoke=self._end_transaction))
+        self.source = Source(
+            self.settings,
+            self.clock,
+            assignment=Assignment(before_revoke=self._end_transaction),
+            waiting=Waiting(self.settings.tiers),
+        )
 
     def poll(self, wait_s: float = IDLE_POLL_S) -> Messages | None:
         """The next batch, or None when nothing came within wait_s.
@@ -94,6 +100,10 @@ class Session:
         self._open_sink()
         return self.source.rewind()
 
+    def hold(self, where: Partition, offset: int, until_ms: int) -> None:
+        """Leave a partition at an offset until a time (ms since the epoch): strict order."""
+        self.source.hold(where, offset, until_ms)
+
     def idle(self, seconds: float) -> None:
         """Stay in the group without reading; what was read and not committed comes back with recover()."""
         self.source.pause()
@@ -102,7 +112,7 @@ class Session:
 
     def caught_up(self) -> bool:
         """Everything there is in the owned partitions was read; False for a member that owns none."""
-        return self.source.assignment.caught_up()
+        return self.source.caught_up()
 
     def standing_by(self) -> bool:
         """In the group, but other members own all partitions."""

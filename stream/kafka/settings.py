@@ -32,7 +32,10 @@ class ClientSettings:
 
     slot: Slot
     topics: tuple[str, ...]
+    """What is read: the inputs."""
     user: Mapping[str, str] = field(default_factory=dict)
+    tiers: frozenset[str] = frozenset()
+    """Retry topics, read by the same worker when their events are due."""
     group_protocol: str = CLASSIC
     transaction_timeout_s: float = 10.0
     start: str = "earliest"

@@ -13,6 +13,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from stream.batch import ANY_PARTITION, Int64s, Messages, Record, Rows
 from stream.errors import FatalError, TransactionError
+from stream.failures.headers import own_headers
 from stream.kafka.gather import Partition
 from stream.kafka.guard import LateRequestGuard, TroubleLog
 from stream.kafka.settings import ClientSettings
@@ -62,7 +63,7 @@ class Sink:
             self._produce_plain(rows.topic, values, keys, stamps)
             return
         for row, value, key, stamp in zip(rows.rows.tolist(), values, keys, stamps, strict=True):
-            headers = [*messages.headers_of(row)]
+            headers = own_headers(messages.headers_of(row))
             if row in warnings:
                 headers.append(("stream.warnings", ",".join(warnings[row]).encode()))
             self.produce(Record(rows.topic, key, value, headers, stamp))

@@ -15,6 +15,7 @@ from stream.errors import FatalError, SystemicError, TransactionError
 from stream.kafka.assignment import Assignment
 from stream.kafka.gather import Partition, gather
 from stream.kafka.settings import ClientSettings
+from stream.kafka.waiting import Waiting, as_first_read
 
 IDLE_POLL_S: Final = 0.2
 """How long a poll waits for a first event; bounds how late a signal is seen."""
@@ -37,7 +38,9 @@ class Source:
 
     settings: ClientSettings
     clock: Callable[[], float] = time.monotonic
+    wall_clock: Callable[[], float] = time.time
     assignment: Assignment = field(default_factory=Assignment)
+    waiting: Waiting = field(default_factory=Waiting)
     trouble: str = ""
     """The client's last error that mends itself, for the state page."""
     _fatal: KafkaError | None = None
@@ -49,7 +52,7 @@ class Source:
         self._consumer = Consumer({**self.settings.consumer(), "error_cb": self._on_error}, logger=log)
         # R6: subscribe, never assign: with assign the broker could not tell a zombie from the owner
         self._consumer.subscribe(
-            list(self.settings.topics),
+            [*self.settings.topics, *sorted(self.settings.tiers)],
             on_assign=self.assignment.on_assign,
             on_revoke=self.assignment.on_revoke,
             on_lost=self.assignment.on_lost,
@@ -57,19 +60,22 @@ class Source:
 
     def poll(self, wait_s: float = IDLE_POLL_S) -> Messages | None:
         """The next batch: up to batch_events, batch_bytes, or what came within batch_wait_s of the first."""
+        self._wake()
         first = self._consumer.poll(wait_s)
         kept = self._accept([], [first]) if first is not None else []
         if kept:
             kept = self._fill(kept, self.clock() + self.settings.batch_wait_s)
         if self._fatal is not None:
             raise FatalError(f"consumer: {self._fatal}")
+        kept, early = self.waiting.split(kept, self._now_ms())
         # the metadata of this very moment: a rebalance between here and the commit is then refused (KIP-447)
         messages = gather(kept, self.group_metadata() if kept else None)
         self.assignment.advance(messages.next_offsets)
+        self._stand_at(early)
         if self._refused is not None:
             error, self._refused = self._refused, None
             raise SystemicError("refused", f"consumer: {error}")  # what was read is noted: a rewind gets it back
-        return messages if kept else None
+        return as_first_read(messages, self.waiting.tiers) if kept else None
 
     def group_metadata(self) -> Any:
         """Opaque: who this member is and in which generation, for send_offsets (KIP-447)."""
@@ -138,11 +144,25 @@ class Source:
             kept = self._accept([], [message]) if message is not None else []
             self.assignment.advance(gather(kept).next_offsets)
 
+    def hold(self, where: Partition, offset: int, until_ms: int) -> None:
+        """Read no further than before `offset` until it is due; events of other partitions go on."""
+        self.waiting.hold(where, until_ms)
+        self._stand_at({where: offset})
+
     def pause(self) -> None:
         self._consumer.pause([TopicPartition(*p) for p in self.assignment.owned])
 
     def resume(self) -> None:
-        self._consumer.resume([TopicPartition(*p) for p in self.assignment.owned])
+        """Go on, but for partitions that wait for a time."""
+        self._consumer.resume([TopicPartition(*p) for p in self.assignment.owned - self.waiting.until.keys()])
+
+    def caught_up(self) -> bool:
+        """Something is owned, and all there is of it was read or waits for its time.
+
+        A member that owns nothing may be waiting for what a dead one still holds: it is not caught up.
+        """
+        owned = self.assignment.owned
+        return bool(owned) and owned <= self.assignment.at_end | self.waiting.until.keys()
 
     def lag(self) -> dict[Partition, int]:
         """Events not read yet, by owned partition, from cached watermarks: no request is made."""
@@ -160,6 +180,27 @@ class Source:
         self._consumer.unsubscribe()
         self._consumer.poll(0)
         self._consumer.close()
+
+    def _wake(self) -> None:
+        """Let partitions go whose waiting is over; what was revoked waits no longer here."""
+        self.waiting.forget([p for p in self.waiting.until if p not in self.assignment.owned])
+        due = self.waiting.due(self._now_ms())
+        if due:
+            self._consumer.resume([TopicPartition(*p) for p in due])
+
+    def _stand_at(self, positions: Mapping[Partition, int]) -> None:
+        """Pause owned partitions at an offset. Noted first: should it fail, a rewind sets them right."""
+        self.assignment.read.update(positions)
+        for (topic, partition), offset in positions.items():
+            place = TopicPartition(topic, partition, offset)
+            self._consumer.pause([place])
+            try:
+                self._consumer.seek(place)
+            except KafkaException as error:
+                raise TransactionError(f"seek in {topic}/{partition} to {offset}: {error}") from error
+
+    def _now_ms(self) -> int:
+        return int(self.wall_clock() * 1000)
 
     def _fill(self, kept: list[Message], deadline: float) -> list[Message]:
         size = sum(map(len, kept))

@@ -11,6 +11,7 @@ from stream.batch import Messages, Outcome, Record, Rows, failures_of
 from stream.errors import AttemptError, FatalError, SystemicError, TransactionError
 from stream.failures.dead_letter import DeadLetters
 from stream.failures.limit import DeadLetterLimit
+from stream.failures.retry import FailureRouter
 from stream.worker import LONGEST_PAUSE_S, Worker
 
 OVERLAP = True
@@ -69,6 +70,9 @@ class Log:
         self.position = self.committed
         return {("input", 0): self.committed}
 
+    def hold(self, where: tuple[str, int], offset: int, until_ms: int) -> None:
+        raise AssertionError("not in these tests")
+
     def idle(self, seconds: float) -> None:
         self.idle_s.append(seconds)
         self.now += seconds
@@ -98,7 +102,7 @@ class Notes:
     def draining(self) -> None:
         self.states.append("draining")
 
-    def committed(self, outcome: Outcome, transaction_s: float) -> None:
+    def committed(self, outcome: Outcome, retried: frozenset[int], transaction_s: float) -> None:
         self.counted += len(outcome.messages)
 
     def failed(self, error: AttemptError) -> None:
@@ -126,7 +130,7 @@ def worker(log: Log, notes: Notes, limit: DeadLetterLimit | None = None) -> Work
     return Worker(
         Copy(),  # type: ignore[arg-type]
         log,
-        DeadLetters("p.dlq", "p"),
+        FailureRouter(DeadLetters("p.dlq", "p")),
         limit or DeadLetterLimit(),
         notes,
         clock=lambda: log.now,

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from stream.batch import Failure, FailureClass, Header, Messages, Record
-from stream.failures.dead_letter import MAX_TEXT_CHARS, DeadLetters
+from stream.failures.dead_letter import DeadLetters
+from stream.failures.headers import MAX_TEXT_CHARS
 
 FAILURE = Failure(
     1, "validate", FailureClass.POISON, "expectation", "1 of 2 not met", {"suite": "s", "expectations": "a,b"}

@@ -41,41 +41,32 @@ def test_a_partition_is_at_its_end_until_more_arrives() -> None:
     assignment = assigned(P0)
     assignment.end_seen(P0, 0)
     assignment.advance({})
-    assert assignment.caught_up()
+    assert assignment.at_end == {P0}
     assignment.advance({P0: 4})
-    assert not assignment.caught_up()
+    assert assignment.at_end == set()
     assignment.end_seen(P0, 4)
     assignment.advance({})
-    assert assignment.caught_up()
+    assert assignment.at_end == {P0}
 
 
 def test_an_end_seen_before_the_last_messages_of_a_batch_does_not_count() -> None:
     assignment = assigned(P0)
     assignment.end_seen(P0, 4)
     assignment.advance({P0: 6})
-    assert not assignment.caught_up()
+    assert assignment.at_end == set()
 
 
 def test_an_end_behind_a_transaction_marker_counts() -> None:
     assignment = assigned(P0)
     assignment.end_seen(P0, 5)
     assignment.advance({P0: 4})
-    assert assignment.caught_up()
-
-
-def test_caught_up_means_every_owned_partition_and_at_least_one() -> None:
-    assert not Assignment().caught_up()
-    assignment = assigned(P0, P1)
-    assignment.end_seen(P0, 0)
-    assignment.advance({})
-    assert not assignment.caught_up()
-    assert not assignment.standing_by()
+    assert assignment.at_end == {P0}
 
 
 def test_a_member_without_partitions_stands_by_and_is_not_caught_up() -> None:
     assignment = assigned()
     assert assignment.standing_by()
-    assert not assignment.caught_up()
+    assert assignment.at_end == set()
 
 
 def test_a_position_that_was_set_forgets_what_was_read_and_the_end() -> None:
@@ -83,7 +74,7 @@ def test_a_position_that_was_set_forgets_what_was_read_and_the_end() -> None:
     assignment.end_seen(P0, 4)
     assignment.advance({P0: 4})
     assignment.sought([P0])
-    assert not assignment.caught_up()
+    assert assignment.at_end == set()
     assert assignment.read == {}
 
 
