@@ -8,8 +8,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from stream.avro.codec import NULL_FIELD, OUT_OF_RANGE
@@ -21,24 +23,45 @@ from stream.errors import PoisonError
 Value = Callable[[Any], Any]
 
 
-def physical(of: pa.DataType) -> pa.DataType:
-    """The same type with integers for dates and times, at any depth."""
-    if pa.types.is_temporal(of):
-        return pa.int32() if of.bit_width == 32 else pa.int64()
-    if pa.types.is_struct(of):
-        return pa.struct([f.with_type(physical(f.type)) for f in of])
-    if pa.types.is_map(of):
-        return pa.map_(of.key_type, of.item_field.with_type(physical(of.item_type)))
-    if pa.types.is_list(of):
-        return pa.list_(of.value_field.with_type(physical(of.value_type)))
-    return of
-
-
 def values(column: pa.Array) -> list[Any]:
-    """The column as Python values, dates and times as integers."""
-    wanted = physical(column.type)
-    plain: list[Any] = (column if wanted == column.type else column.cast(wanted)).to_pylist()
+    """The column as Python values, dates and times as integers; a map is a list of pairs.
+
+    By hand and not by a cast to integers: Arrow's cast of nested columns loses items that are all null.
+    """
+    of = column.type
+    if pa.types.is_temporal(of):
+        return _plain(column.cast(pa.int32() if of.bit_width == 32 else pa.int64()))
+    if pa.types.is_struct(of):
+        names = [f.name for f in of]
+        children = zip(*map(values, column.flatten()), strict=True) if names else [()] * len(column)
+        return [
+            dict(zip(names, row, strict=True)) if there else None
+            for row, there in zip(children, _there(column), strict=True)
+        ]
+    if pa.types.is_map(of):
+        # keys and items of a slice are those of the whole array; take makes them its own.
+        own = column.take(pa.array(np.arange(len(column))))
+        return _split(list(zip(_plain(own.keys), values(own.items), strict=True)), own)
+    if pa.types.is_list(of):
+        return _split(values(column.flatten()), column)
+    return _plain(column)
+
+
+def _plain(column: pa.Array) -> list[Any]:
+    plain: list[Any] = column.to_pylist()
     return plain
+
+
+def _there(column: pa.Array) -> list[bool]:
+    there: list[bool] = column.is_valid().to_pylist()
+    return there
+
+
+def _split(items: list[Any], column: pa.Array) -> list[Any]:
+    """Items of all rows of a list or map column to a list for each row, None for a null."""
+    rest = iter(items)
+    lengths = np.diff(column.offsets.to_numpy()).tolist()
+    return [list(islice(rest, n)) if there else None for n, there in zip(lengths, _there(column), strict=True)]
 
 
 def value_of(of: Type, field: str) -> Value:  # noqa: PLR0911 (one return a kind)
