@@ -15,6 +15,13 @@ from stream.errors import ConfigurationError, ExitCode
 if TYPE_CHECKING:
     from stream.demo.play import Report
 
+EXAMPLES = """\
+[bold]Examples[/bold]
+
+  stream demo                all flights; exit code 1 if one is lost or doubled
+  stream demo --keep         leave Kafka and the worker running to look around
+  stream demo --limit 20000 --output json"""
+
 
 def command(
     pipeline: Annotated[Path, typer.Option(help="The pipeline to run.")] = Path("pipelines/flights.yaml"),
