@@ -63,8 +63,14 @@ def test_everything_written_is_taken_with_its_unit(load_text):
     assert (file.failures.order, file.group.protocol) == ("strict", "consumer")
 
 
+def test_in_strict_order_an_event_waits_in_its_partition_and_there_are_no_retry_topics() -> None:
+    assert "order: strict" in FULL
+    assert load_text(FULL).file.retry_tiers == ()
+
+
 def test_retry_topics_are_named_after_the_shortest_way_to_write_their_delay(load_text):
-    assert load_text(FULL).file.retry_tiers == (
+    relaxed = FULL.replace("order: strict", "order: relaxed")
+    assert load_text(relaxed).file.retry_tiers == (
         RetryTier("flights.retry.10s", 10.0),
         RetryTier("flights.retry.1m", 60.0),
         RetryTier("flights.retry.10m", 600.0),
