@@ -29,7 +29,7 @@ EXAMPLES: Final = """\
 [bold]Examples[/bold]
 
   stream process pipelines/flights.yaml --input flights.csv --output out
-  stream process pipelines/flights.yaml --input events.jsonl --output out --report json | jq .dead_letters
+  stream process flights.yaml --input f.jsonl --output out --report json
 
 Kinds of files: .csv (with a header line), .jsonl, .parquet, .avro
 Written are DIR/<topic>.jsonl for each output and for the dead letters."""

@@ -29,8 +29,8 @@ EXAMPLES: Final = """\
 [bold]Examples[/bold]
 
   stream produce flights --schema schemas/flight.avsc --input flights.csv
-  stream produce flights --schema schemas/flight.avsc --input flights.parquet --key carrier --rate 500
-  stream produce flights --schema schemas/flight.avsc --input flights.jsonl --limit 10
+  stream produce flights --schema flight.avsc --input f.jsonl --limit 10
+  stream produce flights --schema flight.avsc --input f.parquet --rate 500
 
 Kinds of files: .csv (with a header line), .jsonl, .parquet, .avro"""
 

@@ -20,6 +20,17 @@ if TYPE_CHECKING:
     from stream.supervisor import Member
     from stream.worker import Summary
 
+EXAMPLES = """\
+[bold]Examples[/bold]
+
+  stream run pipelines/flights.yaml               until SIGTERM or Ctrl-C
+  stream run pipelines/flights.yaml --workers 2   two processes, one group
+  stream run pipelines/flights.yaml --until-caught-up --output json
+  stream run pipelines/a.yaml pipelines/b.yaml    a chain, or side by side
+
+Metrics and health: http://127.0.0.1:9464/ (STREAM_HTTP_ADDRESS; each further
+worker takes the next port)."""
+
 
 def command(
     pipelines: Annotated[list[Path], typer.Argument(help="Pipeline files.", show_default=False)],

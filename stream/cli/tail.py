@@ -28,10 +28,10 @@ IN_MESSAGE: Final = ("stage", "reason")
 EXAMPLES: Final = """\
 [bold]Examples[/bold]
 
-  stream tail flights.predictions                      the last 10 of each partition, then new ones
-  stream tail flights.dlq --from earliest --no-follow  every dead letter, and why it is one
-  stream tail flights --from latest --count 1          the next event
-  stream tail flights.dlq --output json | jq .headers"""
+  stream tail flights.predictions                the last 10, then new ones
+  stream tail flights.dlq --from earliest        what failed, and why
+  stream tail flights --from latest --count 1    the next event
+  stream tail flights.dlq --no-follow --output json | jq .headers"""
 
 
 class Format(enum.StrEnum):

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 [bold]Examples[/bold]
 
-  stream topics pipelines/flights.yaml                          exit code 1 when one is missing
-  stream topics pipelines/flights.yaml --apply                  create what is missing
-  stream topics pipelines/flights.yaml --apply --partitions 6   the input too"""
+  stream topics pipelines/flights.yaml           1 when one is missing
+  stream topics pipelines/flights.yaml --apply   create what is missing
+  stream topics pipelines/flights.yaml --apply --partitions 6"""
 
 
 def command(
