@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 [bold]Examples[/bold]
 
-  stream topics pipelines/flights.yaml           1 when one is missing
+  stream topics pipelines/flights.yaml           exit 1 if one is missing
   stream topics pipelines/flights.yaml --apply   create what is missing
   stream topics pipelines/flights.yaml --apply --partitions 6"""
 
