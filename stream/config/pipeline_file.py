@@ -113,8 +113,8 @@ class Retry(BaseModel):
         default=(),
         alias="delays",
         max_length=MAX_TIERS,
-        description="Waits before each further attempt, rising; each is a topic `<pipeline>.retry.<delay>`. Without"
-        " any, such an event becomes a dead letter at once.",
+        description="Waits before each further attempt, rising; each is a topic `<pipeline>.retry.<delay>`, but in"
+        " strict order, where the event waits in its partition. Without any, it becomes a dead letter at once.",
         examples=[["10s", "1m", "10m"]],
     )
 

@@ -44,7 +44,7 @@ def test_a_duration_is_written_so_that_it_reads_the_same(milliseconds):
     assert parse_duration(format_duration(milliseconds / 1000)) == pytest.approx(milliseconds / 1000)
 
 
-@given(st.integers(0, 2**40))
+@given(st.integers(0, 10**12 - 1))
 def test_a_size_is_written_so_that_it_reads_the_same(size):
     assert parse_size(format_size(size)) == size
 

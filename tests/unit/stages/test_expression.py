@@ -344,6 +344,7 @@ def test_a_row_that_cannot_be_computed_is_poison_and_its_value_is_not_told(batch
     assert raised.value.reason == "expression"
     assert raised.value.detail.startswith(f"{text}: ")
     assert "abc" not in str(raised.value)
+    assert raised.value.__cause__ is None
     assert raised.value.__suppress_context__
 
 
