@@ -63,9 +63,11 @@ def test_everything_written_is_taken_with_its_unit(load_text):
     assert (file.failures.order, file.group.protocol) == ("strict", "consumer")
 
 
-def test_in_strict_order_an_event_waits_in_its_partition_and_there_are_no_retry_topics() -> None:
-    assert "order: strict" in FULL
-    assert load_text(FULL).file.retry_tiers == ()
+def test_in_strict_order_an_event_waits_in_its_partition_and_there_are_no_retry_topics(load_text):
+    file = load_text(FULL).file
+    assert file.failures.order == "strict"
+    assert file.retry_tiers == ()
+    assert file.failures.retry.delays_s == (10.0, 60.0, 600.0)
 
 
 def test_retry_topics_are_named_after_the_shortest_way_to_write_their_delay(load_text):
