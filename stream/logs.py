@@ -19,6 +19,7 @@ from stream.batch import Outcome
 JSON: Final = "json"
 TEXT: Final = "text"
 FORMATS: Final = (JSON, TEXT)
+HEADING: Final = ("time", "level", "message")
 MAX_OFFSETS: Final = 20
 """Partitions whose offsets stand in the line of a batch; of more only the number."""
 
@@ -79,6 +80,7 @@ def _renderers(format: str, to: TextIO) -> list[Processor]:
         return [
             structlog.processors.format_exc_info,
             structlog.processors.EventRenamer("message"),
+            _heading_first,
             structlog.processors.JSONRenderer(sort_keys=False),
         ]
     return [
@@ -86,3 +88,8 @@ def _renderers(format: str, to: TextIO) -> list[Processor]:
             colors=to.isatty(), exception_formatter=structlog.dev.plain_traceback, timestamp_key="time"
         )
     ]
+
+
+def _heading_first(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
+    """When, how bad and what come first: a person reads these lines too."""
+    return {**{name: line[name] for name in HEADING if name in line}, **line}

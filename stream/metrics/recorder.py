@@ -10,6 +10,7 @@ import itertools
 import platform
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from importlib.metadata import version
 from typing import NamedTuple
 
 import numpy as np
@@ -69,7 +70,6 @@ class Metrics:
         topics: Iterable[str] = (),
         outputs: Iterable[str] = (),
         models: Mapping[str, ModelName] | None = None,
-        client: str = "",
     ) -> None:
         self._pipeline = pipeline
         self._topics = tuple(topics)
@@ -78,7 +78,9 @@ class Metrics:
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
-        self._series.set(table.BUILD.name, (stream.__version__, platform.python_version(), client), 1)
+        self._series.set(
+            table.BUILD.name, (stream.__version__, platform.python_version(), version("confluent-kafka")), 1
+        )
         self._start_at_zero(outputs)
 
     def state(self, state: State) -> None:

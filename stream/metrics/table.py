@@ -80,7 +80,11 @@ _RECOVERY = Label("reason", ("transaction", "late_request", "fenced", "systemic"
 BUILD = Metric(
     "stream_build_info",
     Kind.GAUGE,
-    (Label("version", source="this package"), Label("python", source="Python"), Label("client", source="librdkafka")),
+    (
+        Label("version", source="this package"),
+        Label("python", source="Python"),
+        Label("client", source="confluent-kafka"),
+    ),
     "Always 1: what runs here.",
 )
 STATE = _gauge(
@@ -148,7 +152,7 @@ REBALANCES = _counter(
 )
 VALIDATION = _counter(
     "validation_failures_total",
-    "Events that did not meet an expectation (batches, for an expectation about a whole batch).",
+    "Events (or batches) that did not meet an expectation. critical set the event aside, warning did not.",
     Label("suite", source="suites of the pipeline file"),
     Label("expectation", source="ids of their expectations"),
     Label("severity", ("critical", "warning")),

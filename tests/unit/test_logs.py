@@ -33,6 +33,7 @@ def test_a_line_has_its_fields_and_those_of_the_process() -> None:
     logs.configure("json", to, pipeline="flights", instance="a", worker=0)
     logs.logger().info("committed", events=3)
     (line,) = lines(to)
+    assert list(line)[:3] == ["time", "level", "message"]
     assert line.pop("time").startswith("20")
     assert line == {
         "message": "committed",

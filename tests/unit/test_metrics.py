@@ -17,7 +17,7 @@ NOW = 1_800_000_000.0
 
 def metrics() -> Metrics:
     models = {"infer": ModelName("delay", "3")}
-    return Metrics("flights", topics=["in"], outputs=["out", "late"], models=models, client="2.16.0")
+    return Metrics("flights", topics=["in"], outputs=["out", "late"], models=models)
 
 
 def scrape(m: Metrics) -> dict[tuple[str, ...], float]:
