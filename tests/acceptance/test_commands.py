@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from stream.devkafka import Cluster
+from stream.devkafka.registry_server import RegistryServer
 from stream.errors import ExitCode
 
 SCHEMA = {
@@ -76,6 +77,13 @@ outputs:
 @pytest.fixture
 def project(tmp_path: Path, kafka: Cluster, unique_name: Callable[[str], str]) -> Project:
     return Project(tmp_path, unique_name("readings"), kafka.bootstrap)
+
+
+@pytest.fixture
+def registry() -> Iterator[RegistryServer]:
+    server = RegistryServer()
+    yield server
+    server.close()
 
 
 @pytest.fixture
@@ -327,3 +335,27 @@ def test_tail_of_a_topic_that_is_not_there_suggests_one_and_creates_none(
     assert done.returncode == ExitCode.CONFIGURATION
     assert f"did you mean '{topic}'" in done.stderr
     assert topic + "x" not in partitions(admin)
+
+
+def test_with_a_registry_produce_registers_the_schema_and_tail_asks_for_it(
+    project: Project, kafka_io: KafkaIO, registry: RegistryServer
+) -> None:
+    topic = f"{project.name}.in"
+    kafka_io.create_topics({topic: 1})
+    project.environ["STREAM_SCHEMA_REGISTRY_URL"] = registry.url
+    done = project.run("produce", topic, "--schema", "schemas/reading.avsc", "--input", csv(project, 3))
+    assert done.returncode == 0, done.stderr
+    (entry,) = registry.registry.subjects[f"{topic}-value"]
+    assert all(r.value[:5] == b"\x00" + entry.id.to_bytes(4, "big") for r in kafka_io.read_committed(topic) if r.value)
+    assert [event["value"]["id"] for event in project.tail(topic)] == [0, 1, 2]
+    registry.failing = 503
+    assert [event["error"].split(":")[0] for event in project.tail(topic)] == ["registry"] * 3
+
+
+def test_process_asks_a_registry_for_nothing_and_kafka_neither(project: Project, registry: RegistryServer) -> None:
+    environ = {"STREAM_SCHEMA_REGISTRY_URL": registry.url, "STREAM_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+    arguments = ("--input", csv(project, 5), "--output", "out", "--report", "json")
+    done = project.run("process", "p.yaml", *arguments, **environ)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["outputs"] == {f"{project.name}.out": 5}
+    assert registry.requests == []
