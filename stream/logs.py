@@ -24,8 +24,9 @@ MAX_OFFSETS: Final = 20
 """Partitions whose offsets stand in the line of a batch; of more only the number."""
 
 
-def configure(format: str, to: TextIO = sys.stderr, level: int = logging.INFO, **fields: object) -> None:
-    """Send all log lines of this process to `to`, each with these fields (pipeline, instance, worker)."""
+def configure(format: str, to: TextIO | None = None, level: int = logging.INFO, **fields: object) -> None:
+    """Send all log lines of this process to `to` (stderr), each with these fields (pipeline, worker)."""
+    to = to or sys.stderr
 
     def add_fields(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
         return {**fields, **line}
