@@ -12,6 +12,8 @@ import pyarrow as pa
 from stream.batch import META_SCHEMA, resolve
 from stream.errors import ConfigurationError, Problem
 from stream.suggestion import did_you_mean
+from stream.validation.columns import plain_type
+from stream.validation.kernels import Compiled
 from stream.validation.kinds import (
     BATCH_METRICS,
     SCHEMA_TABLES,
@@ -22,7 +24,7 @@ from stream.validation.kinds import (
     type_names,
 )
 from stream.validation.plan import BATCH_SHARE, Check, Plan, Tier
-from stream.validation.rules import Compiled, compile_rule
+from stream.validation.rules import compile_rule
 from stream.validation.suite import Expectation, Severity, Suite, columns_of
 
 _NULL_CHECKS: Final = ("expect_column_values_to_not_be_null", "expect_column_values_to_be_null")
@@ -49,7 +51,7 @@ def compile_suite(suite: Suite, schema: pa.Schema, *, clock: Callable[[], float]
 
 def _check(expectation: Expectation, schema: pa.Schema) -> Check:
     if expectation.type in UNUSABLE:
-        raise ConfigurationError([expectation.problem(UNUSABLE[expectation.type])])
+        raise expectation.mistake(UNUSABLE[expectation.type])
     if expectation.type in SCHEMA_TABLES:
         return _schema_check(expectation, schema)
     fields = _fields(expectation, expectation.arguments, schema)
@@ -72,7 +74,8 @@ def _gx_check(expectation: Expectation, schema: pa.Schema, why: str) -> Check:
 
     gx_object = construct(expectation.type, expectation.arguments)
     arguments = {name: getattr(gx_object, name) for name in gx_object.__fields__}
-    fields = _fields(expectation, {**arguments, **expectation.arguments}, schema)
+    read = _fields(expectation, {**arguments, **expectation.arguments}, schema)
+    fields = list({field.name: field for field in read}.values())
     metric = getattr(gx_object, "map_metric", None)
     mostly = float(getattr(gx_object, "mostly", 1.0))
     if metric and metric not in BATCH_METRICS and mostly == 1:
@@ -100,7 +103,7 @@ def _schema_check(expectation: Expectation, schema: pa.Schema) -> Check:
     gx_object = construct(expectation.type, expectation.arguments)
     if not try_out(BatchCheck(expectation, gx_object, list(schema))):
         message = f"the columns here are {', '.join(schema.names)}, so no batch could meet this"
-        raise ConfigurationError([expectation.problem(message)])
+        raise expectation.mistake(message)
     return Check(expectation, Tier.SCHEMA, "the columns of the schema meet it")
 
 
@@ -111,18 +114,18 @@ def _type_check(expectation: Expectation, field: pa.Field) -> Check:
     known = type_names(field.type)
     if not any(name in known for name in ([wanted] if isinstance(wanted, str) else wanted or known)):
         message = f"'{field.name}' is {field.type}, so no event could meet this; its names are {', '.join(known)}"
-        raise ConfigurationError([expectation.problem(message, argument)])
+        raise expectation.mistake(message, argument)
     return Check(expectation, Tier.SCHEMA, f"{field.name} is {field.type}")
 
 
 def _fields(expectation: Expectation, arguments: Mapping[str, Any], schema: pa.Schema) -> list[pa.Field]:
-    """The fields of all columns that an expectation reads, those of its row condition last."""
+    """The fields, with plain types, of all columns that an expectation reads, those of its row condition last."""
     named = [*columns_of(arguments), *(("row_condition", c) for c in _condition_columns(arguments, schema))]
     found = [(argument, column, resolve(schema, column)) for argument, column in named]
     missing = [_missing(expectation, argument, column, schema) for argument, column, field in found if field is None]
     if missing:
         raise ConfigurationError(missing)
-    return list({column: field for _, column, field in found}.values())
+    return [field.with_type(plain_type(field.type)) for _, _, field in found if field is not None]
 
 
 def _condition_columns(arguments: Mapping[str, Any], schema: pa.Schema) -> Iterator[str]:
@@ -173,4 +176,4 @@ def _refuse_nested(expectation: Expectation, fields: list[pa.Field]) -> None:
         if kind_of(field.type) is ColumnKind.NESTED:
             hint = f", for example '{field.name}.{field.type.field(0).name}'" if pa.types.is_struct(field.type) else ""
             message = f"'{field.name}' is {field.type}; address one of its fields{hint}"
-            raise ConfigurationError([expectation.problem(message, "column")])
+            raise expectation.mistake(message, "column")

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +22,6 @@ from stream.validation.kinds import ColumnKind, kind_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_FIRST_DAY: Final = pa.scalar(date.min, pa.date32())
-_LAST_DAY: Final = pa.scalar(date.max, pa.date32())
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +44,9 @@ def to_frame(read: Callable[[str], Column], rows: int, fields: Sequence[pa.Field
     for field in fields:
         array = read(field.name).array
         assert field.nullable or not array.null_count, f"column '{field.name}' was declared to be without nulls"
-        if kind_of(field.type) is ColumnKind.DATE:
-            array, outside = _readable_dates(array)
-            if outside is not None:
-                unreadable[field.name] = outside
+        array, outside = _readable(array)
+        if outside is not None:
+            unreadable[field.name] = outside
         series[field.name] = pd.Series(_values(array, field), index=pd.RangeIndex(rows))
     return Frame(pd.DataFrame(series, index=pd.RangeIndex(rows)), unreadable)
 
@@ -92,9 +88,15 @@ def _objects(values: list[Any]) -> npt.NDArray[np.object_]:
     return objects
 
 
-def _readable_dates(array: pa.Array) -> tuple[pa.Array, Bools | None]:
-    """Dates outside the years 1 to 9999, which Avro has and Python has not, as nulls."""
-    outside = pc.or_(pc.less(array, _FIRST_DAY), pc.greater(array, _LAST_DAY)).fill_null(False)
+def _readable(array: pa.Array) -> tuple[pa.Array, Bools | None]:
+    """Dates outside the years 1 to 9999 and times outside a day, which Avro has and Python has not, as nulls."""
+    if pa.types.is_date32(array.type):
+        first, last = pa.scalar(date.min, array.type), pa.scalar(date.max, array.type)
+    elif pa.types.is_time(array.type):
+        first, last = pa.scalar(time.min, array.type), pa.scalar(time.max, array.type)
+    else:
+        return array, None
+    outside = pc.or_(pc.less(array, first), pc.greater(array, last)).fill_null(False)
     if not pc.any(outside).as_py():
         return array, None
     return pc.if_else(outside, pa.scalar(None, array.type), array), outside.to_numpy(zero_copy_only=False)

@@ -138,6 +138,8 @@ def _by_argument(errors: Sequence[Any], known: Collection[str]) -> list[tuple[st
         message = f"unknown argument '{argument}'{did_you_mean(argument, known)}" if unknown else str(error["msg"])
         if message not in messages.setdefault(argument, []):
             messages[argument].append(message)
+    if len(messages) > 1:
+        messages.pop("", None)  # what a whole lacks follows from an argument that was not taken
     return [(argument, _sentence(argument, " or ".join(found))) for argument, found in messages.items()]
 
 

@@ -7,9 +7,9 @@ faster. MetricsCalculator and get_metric_kwargs are not public API: hence `great
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,9 @@ from stream.validation import gx
 from stream.validation.columns import Bools, Column
 from stream.validation.frames import Frame, sample, to_frame
 from stream.validation.suite import Expectation
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _BATCH: Final = "batch"
 _RUNTIME: Final = {"catch_exceptions": False}
@@ -52,12 +55,30 @@ class RowCheck:
     fields: Sequence[pa.Field]
 
     def misses(self, session: Session) -> Bools:
-        """Raises FatalError when GX fails: a check that is broken says nothing of the events."""
-        misses: Bools = _guarded(self.expectation, lambda: self._misses(session))
+        """Raises FatalError when the check is broken. A value on which GX fails misses, and no other does."""
+        with gx.quietly():
+            try:
+                misses = self._misses(session)
+            except Exception as error:
+                _still_works(self, error)
+                misses = self._halves(session.frame.data)
         for field in self.fields:
             if field.name in session.frame.unreadable:
                 misses |= session.frame.unreadable[field.name]
         return misses
+
+    def _halves(self, data: pd.DataFrame) -> Bools:
+        """GX fails on these rows as a whole: find the rows on which it fails alone."""
+        if len(data) == 1:
+            return np.ones(1, np.bool_)
+        parts = []
+        for part in (data.iloc[: len(data) // 2], data.iloc[len(data) // 2 :]):
+            renumbered = part.reset_index(drop=True)
+            try:
+                parts.append(self._misses(Session(Frame(renumbered, {}))))
+            except Exception:
+                parts.append(self._halves(renumbered))
+        return np.concatenate(parts)
 
     def _misses(self, session: Session) -> Bools:
         from great_expectations.expectations.registry import get_metric_kwargs
@@ -84,9 +105,13 @@ class BatchCheck:
     fields: Sequence[pa.Field]
 
     def is_met(self, session: Session) -> bool:
-        """Raises FatalError when GX fails."""
-        met: bool = _guarded(self.expectation, lambda: self._is_met(session))
-        return met
+        """Raises FatalError when the check is broken. A batch with a value on which GX fails does not meet it."""
+        with gx.quietly():
+            try:
+                return self._is_met(session)
+            except Exception as error:
+                _still_works(self, error)
+                return False
 
     def _is_met(self, session: Session) -> bool:
         runtime = {**_RUNTIME, "result_format": {"result_format": "BOOLEAN_ONLY"}}
@@ -101,7 +126,7 @@ class BatchCheck:
 def try_out(check: RowCheck | BatchCheck) -> bool:
     """Evaluate a check on values of ours, so that one that cannot work is found before the first event.
 
-    Returns the verdict of a batch check. Raises ConfigurationError with what GX says.
+    Returns whether the batch of these values meets it. Raises ConfigurationError with what GX says.
     """
     arrays = {field.name: Column(sample(field)) for field in check.fields}
     rows = max((len(column) for column in arrays.values()), default=2)
@@ -109,23 +134,38 @@ def try_out(check: RowCheck | BatchCheck) -> bool:
     try:
         with gx.quietly():
             session = Session(to_frame(padded.__getitem__, rows, check.fields))
-            if isinstance(check, BatchCheck):
-                return check._is_met(session)
-            check._misses(session)
+            if isinstance(check, RowCheck):
+                check._misses(session)
+            met = BatchCheck(check.expectation, check.gx_object, check.fields)._is_met(session)
+            ignored = _ignores_row_condition(check, session)
     except Exception as error:
         kinds = ", ".join(f"'{field.name}' ({field.type})" for field in check.fields)
         message = f"Great Expectations cannot evaluate this{f' on {kinds}' if kinds else ''}: {gx.brief(error)}"
-        raise ConfigurationError([check.expectation.problem(message)]) from None
-    return True
+        raise check.expectation.mistake(message) from None
+    if ignored:
+        message = "Great Expectations takes a row_condition here but cannot apply it (a defect of its metric)"
+        raise check.expectation.mistake(message, "row_condition")
+    return met
 
 
-def _guarded(expectation: Expectation, evaluate: Callable[[], Any]) -> Any:
+def _ignores_row_condition(check: RowCheck | BatchCheck, session: Session) -> bool:
+    """Whether some metric is computed without the row condition that the expectation has."""
+    if getattr(check.gx_object, "row_condition", None) is None:
+        return False
+    metrics = check.gx_object.get_validation_dependencies(session.engine, dict(_RUNTIME)).metric_configurations
+    return any(metric.metric_domain_kwargs.get("row_condition") is None for metric in metrics.values())
+
+
+def _still_works(check: RowCheck | BatchCheck, error: Exception) -> None:
+    """Whether a check that failed is itself sound, so that values of the batch made it fail.
+
+    Raises FatalError, without the text of the error, which may quote an event, when it is not.
+    """
     try:
-        with gx.quietly():
-            return evaluate()
-    except Exception as error:
+        try_out(check)
+    except ConfigurationError:
         kind = type(error.__cause__ or error).__name__
         raise FatalError(
-            f"expectation {expectation.id}: Great Expectations failed with {kind}. The check is broken, not the"
-            " event: correct or remove it in the suite"
+            f"expectation {check.expectation.id}: Great Expectations failed with {kind}. The check is broken, not"
+            " the event: correct or remove it in the suite"
         ) from None

@@ -24,6 +24,13 @@ FEW_MEMBERS: Final = 8
 _INT64: Final = np.iinfo(np.int64)
 
 
+class Compiled(NamedTuple):
+    """A check and what a person should know of it."""
+
+    kernel: Kernel
+    notes: tuple[str, ...] = ()
+
+
 def not_null(path: str) -> Kernel:
     return lambda columns: columns[path].absent()
 
@@ -52,9 +59,6 @@ class Range(NamedTuple):
             return np.asarray(above(values, self.high))
         outside = np.asarray(below(values, self.low))
         return outside if self.high is None else outside | above(values, self.high)
-
-    def is_empty(self) -> bool:
-        return self.low is not None and self.high is not None and self.low > self.high
 
     def of_integers(self, scale: int = 1, per: int = 1) -> Range:
         """The same range for whole numbers of another unit: a bound b becomes b * scale / per, exactly."""

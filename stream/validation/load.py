@@ -48,7 +48,12 @@ _NOW: Final = re.compile(r"\bnow\s*\(")
 
 def load_suite(path: Path) -> Suite:
     """Read a suite file. Raises ConfigurationError with all mistakes, each at its file:line:column."""
-    document = read_document(str(path), _read(path))
+    return parse_suite(str(path), _read(path))
+
+
+def parse_suite(file: str, text: str) -> Suite:
+    """The suite in the text of a file of this name. Raises ConfigurationError like load_suite."""
+    document = read_document(file, text)
     problems = list(_shape_problems(document))
     if problems:
         raise ConfigurationError(problems)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from stream.errors import Problem
+from stream.errors import ConfigurationError, Problem
 from stream.validation.positions import Document
 
 ID_SEPARATOR: Final = ","
@@ -46,6 +46,9 @@ class Expectation:
     def problem(self, message: str, argument: str = "") -> Problem:
         """A mistake in this expectation, at the place of the argument when that is given."""
         return Problem(f"{self.id}: {message}", place=self.places.get(argument, self.place))
+
+    def mistake(self, message: str, argument: str = "") -> ConfigurationError:
+        return ConfigurationError([self.problem(message, argument)])
 
 
 @dataclass(frozen=True, slots=True)
