@@ -253,10 +253,12 @@ def _decimal(precision: int, scale: int) -> Plain:
         if isinstance(v, bool) or not isinstance(v, str | int | float):
             raise _bad(said)
         try:
-            number = Decimal(repr(v) if isinstance(v, float) else v)
-            return number.quantize(Decimal(1).scaleb(-scale), context=exact)
+            number = Decimal(repr(v) if isinstance(v, float) else v).quantize(Decimal(1).scaleb(-scale), context=exact)
         except (InvalidOperation, Inexact):
             raise _bad(said) from None
+        if not number.is_finite():
+            raise _bad(said)
+        return number
 
     return convert
 
