@@ -31,6 +31,11 @@ def _is_bytes(value: Any) -> bool:
     return isinstance(value, str) and all(ord(c) < 256 for c in value)
 
 
+def _is_text(value: Any) -> bool:
+    """JSON can escape half of a surrogate pair, which no UTF-8 has."""
+    return isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value)
+
+
 _FITS: Final[dict[str, Callable[[Any], bool]]] = {
     "null": lambda d: d is None,
     "boolean": lambda d: isinstance(d, bool),
@@ -39,7 +44,7 @@ _FITS: Final[dict[str, Callable[[Any], bool]]] = {
     "float": lambda d: _is_number(d, _MAX_FLOAT),
     "double": lambda d: _is_number(d, sys.float_info.max),
     "bytes": _is_bytes,
-    "string": lambda d: isinstance(d, str),
+    "string": _is_text,
 }
 
 
@@ -59,7 +64,8 @@ def mismatch(of: Type, default: Any) -> str:  # noqa: PLR0911 (one return a kind
         case Array():
             return _each(of.items, default if isinstance(default, list) else None, kind(of))
         case Map():
-            return _each(of.values, list(default.values()) if isinstance(default, dict) else None, kind(of))
+            fits = isinstance(default, dict) and all(map(_is_text, default))
+            return _each(of.values, list(default.values()) if fits else None, kind(of))
         case Record():
             return _record(of, default)
 

@@ -18,7 +18,7 @@ from stream.avro.types import Record, Type, kind, render
 from stream.errors import ConfigurationError, Problem
 
 MAX_SCHEMA_BYTES: Final = 1 << 20
-MAX_SCHEMA_NESTING: Final = 256
+MAX_SCHEMA_NESTING: Final = 200
 """Objects and lists inside each other in the JSON of a schema."""
 _STRING_OR_BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
@@ -104,6 +104,8 @@ def _load_json(text: str, place: str) -> Any:
     except json.JSONDecodeError as error:
         at = f"{place or 'schema'}:{error.lineno}:{error.colno}"
         raise ConfigurationError([Problem(f"not JSON: {error.msg}", place=at)]) from error
+    except ValueError as error:
+        raise ConfigurationError([f"{where}the schema has a number that is too long"]) from error
 
 
 def _nesting(text: str) -> int:

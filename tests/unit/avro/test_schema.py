@@ -195,6 +195,7 @@ def test_a_type_that_contains_itself_is_refused_by_name() -> None:
             "outside of the day",
         ),
         (record({"name": "a", "type": "float", "default": 1e300}), "of type float"),
+        (record({"name": "a", "type": "string", "default": "\ud800"}), "of type string"),
         (record({"name": "a", "type": record(("b", "int"), name="R"), "default": {}}), 'it lacks "b"'),
     ],
 )
@@ -215,6 +216,7 @@ def test_a_few_lines_that_describe_billions_of_types_are_refused_at_once() -> No
 def test_deep_and_long_texts_are_refused_before_they_are_read() -> None:
     assert "nested deeper than" in mistakes("[" * 100_000)[0]
     assert "longer than" in mistakes(" " * (MAX_SCHEMA_BYTES + 1))[0]
+    assert "a number that is too long" in mistakes("1" * 10_000)[0]
 
 
 def test_brackets_in_strings_are_not_nesting() -> None:
