@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from stream.assembly import build
+from stream.collection import QuietCollector
 from stream.config import Config, load
 from stream.errors import ConfigurationError
 from stream.failpoints import failpoint
@@ -76,7 +77,9 @@ class Service:
         self._open.close()
 
     def run(self, *, until_caught_up: bool = False) -> Summary:
-        return self._worker.run(until_caught_up=until_caught_up)
+        with QuietCollector() as collector:
+            self._worker.between_batches = collector.between_batches
+            return self._worker.run(until_caught_up=until_caught_up)
 
     def stop(self) -> None:
         self._worker.stop()

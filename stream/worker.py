@@ -98,6 +98,7 @@ class Worker:
     wall_clock: Callable[[], float] = time.time
     random: Callable[[], float] = random.random
     failpoint: Callable[[str], None] = lambda _name: None
+    between_batches: Callable[[], None] = lambda: None
     strict: StrictOrder | None = None
     """Holds partitions at transient failures; without it such events step aside."""
     overlap: bool = True
@@ -118,6 +119,7 @@ class Worker:
             while not self._stopping and not (until_caught_up and self._done()):
                 self._turn()
                 self.observer.beat()
+                self.between_batches()
             self.observer.draining()
             self._attempt(self._finish)
         finally:

@@ -8,9 +8,10 @@ the first origin stays.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
-from stream.batch import Failure, Header, Messages, Origin
+from stream.batch import Failure, FailureClass, Header, Messages, Origin
 
 STREAMS: Final = "__streams.errors."
 OWN: Final = "stream."
@@ -29,24 +30,46 @@ MAX_TEXT_CHARS: Final = 1000
 
 def error_headers(failure: Failure, messages: Messages, pipeline: str, now_ms: int) -> list[Header]:
     """Where the event came from first, why it failed this time, and how often it was tried."""
-    earlier = dict(messages.headers_of(failure.row))
     origin = messages.origin(failure.row)
-    first = [earlier.get(name) or str(part).encode() for name, part in zip(ORIGIN, origin, strict=True)]
+    earlier = dict(messages.headers_of(failure.row)) if messages.headers is not None else {}
+    now = b"%d" % now_ms
+    return [
+        (ORIGIN[0], earlier.get(ORIGIN[0]) or origin.topic.encode()),
+        (ORIGIN[1], earlier.get(ORIGIN[1]) or b"%d" % origin.partition),
+        (ORIGIN[2], earlier.get(ORIGIN[2]) or b"%d" % origin.offset),
+        *_cause_headers(pipeline, _cause(failure)),
+        (ATTEMPTS, b"%d" % ((number(earlier.get(ATTEMPTS)) or 0) + 1)),
+        (OWN + "failed", now),
+        (FIRST_FAILED, earlier.get(FIRST_FAILED) or now),
+    ]
+
+
+class _Cause(NamedTuple):
+    stage: str
+    kind: FailureClass
+    reason: str
+    detail: str
+    facts: tuple[tuple[str, str], ...]
+
+
+def _cause(failure: Failure) -> _Cause:
+    return _Cause(failure.stage, failure.kind, failure.reason, failure.detail, tuple(failure.facts.items()))
+
+
+@lru_cache(maxsize=1024)
+def _cause_headers(pipeline: str, cause: _Cause) -> tuple[Header, ...]:
+    """What all events that fail alike have in common: made once, since a bad hour has many of them."""
     texts = {
-        STREAMS + "exception": f"stream.{failure.kind.capitalize()}Error",
-        STREAMS + "message": f"{failure.stage}: {failure.reason}: {failure.detail}".removesuffix(": "),
+        STREAMS + "exception": f"stream.{cause.kind.capitalize()}Error",
+        STREAMS + "message": f"{cause.stage}: {cause.reason}: {cause.detail}".removesuffix(": "),
         STREAMS + "stacktrace": "",
         OWN + "pipeline": pipeline,
-        OWN + "stage": failure.stage,
-        OWN + "class": failure.kind.value,
-        OWN + "reason": failure.reason,
-        ATTEMPTS: str(attempts_of(messages, failure.row)),
-        OWN + "failed": str(now_ms),
-        **{OWN + name: text for name, text in failure.facts.items()},
+        OWN + "stage": cause.stage,
+        OWN + "class": cause.kind.value,
+        OWN + "reason": cause.reason,
+        **{OWN + name: text for name, text in cause.facts},
     }
-    headers: list[Header] = [*zip(ORIGIN, first, strict=True)]
-    headers += [(name, text[:MAX_TEXT_CHARS].encode()) for name, text in texts.items()]
-    return [*headers, (FIRST_FAILED, earlier.get(FIRST_FAILED) or str(now_ms).encode())]
+    return tuple((name, text[:MAX_TEXT_CHARS].encode()) for name, text in texts.items())
 
 
 def attempts_of(messages: Messages, row: int) -> int:
@@ -76,4 +99,7 @@ def number(text: bytes | None) -> int | None:
 
 def size(key: bytes | None, value: bytes | None, headers: Iterable[Header]) -> int:
     """Bytes of a message as it is produced, less what the client adds around it."""
-    return len(key or b"") + len(value or b"") + sum(len(name) + len(text or b"") for name, text in headers)
+    total = len(key or b"") + len(value or b"")
+    for name, text in headers:
+        total += len(name) + len(text or b"")
+    return total

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from stream.batch import Failure, FailureClass, Messages, Origin, Outcome, Rows, pack
+from stream.batch import FailureClass, Messages, Origin, Outcome, Rows, pack
 
 Partition = tuple[str, int]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from operator import itemgetter
+from typing import Any, Final
 
 import numpy as np
 from confluent_kafka import Message
@@ -11,12 +12,16 @@ from confluent_kafka import Message
 from stream.batch import NULL_KEY, NULL_VALUE, Bytes, Int64s, Messages, pack
 
 Partition = tuple[str, int]
+_MILLISECONDS: Final = itemgetter(1)
 
 
-def gather(messages: list[Message], group_metadata: Any = None) -> Messages:
-    """Messages without errors, as columns. Next offset = highest offset + 1 for each partition."""
+def gather(messages: list[Message], group_metadata: Any = None, only_topic: str | None = None) -> Messages:
+    """Messages without errors, as columns. Next offset = highest offset + 1 for each partition.
+
+    only_topic: all of them are of it, so that none needs to be asked.
+    """
     n = len(messages)
-    topics, topic = _topics(messages)
+    topics, topic = _topics(messages) if only_topic is None else ((only_topic,), np.zeros(n, np.int32))
     partition = np.fromiter(map(Message.partition, messages), np.int32, n)
     offset = np.fromiter(map(Message.offset, messages), np.int64, n)
     values, value_offsets, null_values = _column(map(Message.value, messages))
@@ -32,7 +37,7 @@ def gather(messages: list[Message], group_metadata: Any = None) -> Messages:
         partition=partition,
         offset=offset,
         # timestamp() is (type, ms); a type of 0 says there is none and gives -1
-        timestamp=np.fromiter((stamp[1] for stamp in map(Message.timestamp, messages)), np.int64, n),
+        timestamp=np.fromiter(map(_MILLISECONDS, map(Message.timestamp, messages)), np.int64, n),
         flags=null_values * np.uint8(NULL_VALUE) + null_keys * np.uint8(NULL_KEY),
         headers=headers if any(headers) else None,
         next_offsets=next_offsets(topics, topic, partition, offset),
