@@ -168,9 +168,9 @@ BOMBS = [
 def test_bombs_are_refused_in_milliseconds(of: Json, data: bytes, reader: Json) -> None:
     decoder = compile_decoder(schema(of), schema(reader or of), Limits())
     arguments = bounds([data])
-    started = time.perf_counter()
+    started = time.thread_time()
     decoded = decoder.decode(*arguments)
-    assert time.perf_counter() - started < 0.25
+    assert time.thread_time() - started < 0.25
     assert len(decoded.rejected) == 1
 
 

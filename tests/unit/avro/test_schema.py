@@ -207,9 +207,9 @@ def test_a_few_lines_that_describe_billions_of_types_are_refused_at_once() -> No
     inner: Any = record(("x", "int"), name="L0")
     for level in range(1, 40):
         inner = record(("a", inner), ("b", f"L{level - 1}"), name=f"L{level}")
-    started = time.perf_counter()
+    started = time.thread_time()
     (said,) = mistakes(json.dumps(inner))
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1
     assert "more than 10000 types" in said
 
 
