@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from stream.config.stage_entry import StageEntry
-from stream.config.units import Duration, Size, format_duration
+from stream.units import Duration, Size, format_duration
 from stream.config.values import Delays, Name, Start, Topic, Topics
 from stream.stages.text import ExpressionText
 

@@ -12,7 +12,7 @@ from stream.config.kafka_properties import (
     variable,
 )
 from stream.config.pipeline_file import PipelineFile
-from stream.config.units import format_duration
+from stream.units import format_duration
 from stream.errors import Problem
 
 

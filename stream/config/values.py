@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
-from stream.config.units import Duration
+from stream.units import Duration
 
 MAX_NAME: Final = 100
 MAX_TOPIC: Final = 249

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.config.units import format_duration, format_size, parse_duration, parse_size
+from stream.units import format_duration, format_rate, format_size, parse_duration, parse_rate, parse_size
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,22 @@ def test_a_size_is_written_so_that_it_reads_the_same(size):
 )
 def test_a_duration_is_written_in_its_largest_whole_unit(seconds, text):
     assert format_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "per_second"), [("50/s", 50.0), ("30/m", 0.5), ("0.5/s", 0.5), ("7200/h", 2.0), ("10 / s", 10.0)]
+)
+def test_a_rate_is_so_many_a_second(text, per_second):
+    assert parse_rate(text) == per_second
+    assert parse_rate(format_rate(per_second)) == per_second
+
+
+@pytest.mark.parametrize("value", ["", "10", "10/d", "0/s", "-1/s", "s/10", 10, None])
+def test_a_rate_needs_a_number_above_0_and_a_unit(value):
+    with pytest.raises(ValueError, match="a rate, such as 50/s, 1000/m or 20000/h"):
+        parse_rate(value)
+
+
+@pytest.mark.parametrize(("per_second", "text"), [(0.5, "30/m"), (50.0, "50/s"), (1.0, "1/s"), (1 / 3600, "1/h")])
+def test_a_rate_is_written_in_the_unit_that_is_shortest(per_second, text):
+    assert format_rate(per_second) == text

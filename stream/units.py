@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them, held as seconds and bytes.
+"""Durations, sizes and rates as people write them, held as seconds, bytes and calls a second.
 
 A unit is always asked for: `wait: 20` could be anything.
 """
@@ -13,6 +13,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 DURATION_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+RATE_UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
 SIZE_UNITS: Final = {
     "B": 1,
     "kB": 1000,
@@ -22,6 +23,7 @@ SIZE_UNITS: Final = {
     "MiB": 1024**2,
     "GiB": 1024**3,
 }
+_RATE: Final = rf"([0-9]{{1,12}}(?:\.[0-9]{{1,6}})?) ?/ ?({'|'.join(RATE_UNITS)})"
 
 
 def parse_duration(value: object) -> float:
@@ -34,6 +36,21 @@ def parse_size(value: object) -> int:
     """Bytes from "500kB" or "16MiB". Raises ValueError saying how to write it."""
     number, unit = _split(value, SIZE_UNITS, "a size", "500kB, 1MB or 16MiB")
     return int(number * SIZE_UNITS[unit])
+
+
+def parse_rate(value: object) -> float:
+    """A second, from "50/s", "1000/m" or "0.5/s". Raises ValueError saying how to write it."""
+    found = re.fullmatch(_RATE, value) if isinstance(value, str) else None
+    if found is None or not float(found[1]):
+        shown = f"'{value}'" if isinstance(value, str) else value
+        raise ValueError(f"must be a rate, such as 50/s, 1000/m or 20000/h, not {shown}")
+    return float(found[1]) / RATE_UNITS[found[2]]
+
+
+def format_rate(per_second: float) -> str:
+    """In the unit that gives the shortest number: 0.5 is "30/m"."""
+    texts = [f"{per_second * seconds:.6f}".rstrip("0").rstrip(".") + f"/{unit}" for unit, seconds in RATE_UNITS.items()]
+    return min(texts, key=len)
 
 
 def format_duration(seconds: float) -> str:
@@ -92,6 +109,26 @@ class Size:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"type": "string", "pattern": _pattern(SIZE_UNITS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Annotation of a float field that holds so many a second: written with the unit, up to `most`."""
+
+    most: str
+
+    def parse(self, value: object) -> float:
+        rate = parse_rate(value)
+        if rate > parse_rate(self.most):
+            raise ValueError(f"must be at most {self.most}, not {value}")
+        return rate
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        as_text = core_schema.plain_serializer_function_ser_schema(format_rate, when_used="json")
+        return core_schema.no_info_plain_validator_function(self.parse, serialization=as_text)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", "pattern": f"^{_RATE}$"}
 
 
 def _pattern(units: dict[str, Any]) -> str:
