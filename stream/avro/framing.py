@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from stream.avro.codec import NOT_AVRO, NULL_VALUE, TRUNCATED
 from stream.batch import NULL_VALUE as NULL_VALUE_FLAG
-from stream.batch import Failure, Int32s, Int64s, Messages, failures_of
+from stream.batch import Bytes, Failure, Int32s, Int64s, Messages, failures_of
 
+Mask = npt.NDArray[np.bool_]
 SCHEMA_ID_HEADER: Final = "__value_schema_id"
 STAGE: Final = "decode"
 
@@ -68,6 +69,9 @@ class Framed:
 
     def groups(self) -> Iterator[tuple[Frame, Int64s]]:
         """Each frame with its messages, in order."""
+        if len(self.frames) == 1:
+            yield self.frames[0], np.flatnonzero(self.frame == 0)
+            return
         order = np.argsort(self.frame, kind="stable")
         bounds = np.searchsorted(self.frame[order], np.arange(len(self.frames) + 1))
         for frame, start, stop in zip(self.frames, bounds[:-1], bounds[1:], strict=True):
@@ -94,43 +98,59 @@ def take_off(messages: Messages) -> Framed:
     )
     rest = ~nulls & ~_from_headers(messages, framed, nulls)
     values = np.frombuffer(messages.values, np.uint8)
+    first = _bytes_at(values, framed.starts, framed.ends, 0)
     for form in Form:
-        rest &= ~_from_values(values, form, framed, rest)
+        rest &= ~_from_values(values, first, form, framed, rest)
     bad = np.flatnonzero(rest)
     framed.failures.extend(failures_of(bad, STAGE, NOT_AVRO, "the value begins with no framing that says its schema"))
     return framed
 
 
-def _from_values(
-    values: npt.NDArray[np.uint8], form: Form, framed: Framed, rest: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.bool_]:
+def _bytes_at(values: Bytes, starts: Int64s, ends: Int64s, index: int) -> npt.NDArray[np.int16]:
+    """The byte of that index of each message, -1 where it is shorter."""
+    there = ends - starts > index
+    found = np.full(len(starts), -1, np.int16)
+    found[there] = values[starts[there] + index]
+    return found
+
+
+def _from_values(values: Bytes, first: npt.NDArray[np.int16], form: Form, framed: Framed, rest: Mask) -> Mask:
     """Note the messages of one form; returns which they are, those that end inside the framing included."""
     magic, width = form.value
-    taken = rest & (framed.ends - framed.starts >= len(magic))
-    for i, byte in enumerate(magic):
-        taken[taken] = values[framed.starts[taken] + i] == byte
+    taken: Mask = rest & (first == magic[0])
+    if not taken.any():
+        return taken
+    if len(magic) > 1:
+        taken &= _bytes_at(values, framed.starts, framed.ends, 1) == magic[1]
     whole = taken & (framed.ends - framed.starts >= len(magic) + width)
     short = np.flatnonzero(taken & ~whole)
     framed.failures.extend(failures_of(short, STAGE, TRUNCATED, "the value ends inside its framing"))
     rows = np.flatnonzero(whole)
     if len(rows):
-        keys = values[framed.starts[rows][:, None] + np.arange(len(magic), len(magic) + width)]
-        distinct, which = _distinct(keys)
+        distinct, which = _distinct(values, framed.starts[rows] + len(magic), width)
         framed.frame[rows] = which + len(framed.frames)
         framed.starts[rows] += len(magic) + width
-        framed.frames.extend(Frame(form, key.tobytes()) for key in distinct)
+        framed.frames.extend(Frame(form, key) for key in distinct)
     return taken
 
 
-def _distinct(keys: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """The different rows of keys and the index of each row's; one schema is the common case."""
-    if (keys == keys[0]).all():
-        return keys[:1], np.zeros(len(keys), np.int64)
+def _distinct(values: Bytes, places: Int64s, width: int) -> tuple[list[bytes], npt.NDArray[np.intp]]:
+    """The different keys of some width at these places, and which of them each is; mostly there is one."""
+    words = []
+    for start in range(0, width, min(width, 8)):
+        # A window of words that begin at every byte: one gather for all bytes of a key.
+        window = np.ndarray(
+            (len(values) - 7,) if width > 4 else (len(values) - 3,), f"u{min(width, 8)}", values, 0, (1,)
+        )
+        words.append(window[places + start])
+    if all((word == word[0]).all() for word in words):
+        return [b"".join(word[:1].tobytes() for word in words)], np.zeros(len(places), np.intp)
+    keys = np.stack(words, axis=1)
     distinct, which = np.unique(keys, axis=0, return_inverse=True)
-    return distinct, which.astype(np.int64)
+    return [key.tobytes() for key in distinct], which.reshape(-1)
 
 
-def _from_headers(messages: Messages, framed: Framed, nulls: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def _from_headers(messages: Messages, framed: Framed, nulls: Mask) -> Mask:
     """Note the messages whose schema is named in a header; their value is the datum alone."""
     taken = np.zeros(len(messages), bool)
     if messages.headers is None:
