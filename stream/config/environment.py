@@ -159,7 +159,8 @@ VARIABLES: Final = (
     Variable("STREAM_TRANSPORT", "How messages come from Kafka; only `python` for now.", "python", _one_of("python")),
     Variable(
         "STREAM_FAILPOINT",
-        "For tests: `name:count` kills the process when it comes to that place for the count-th time.",
+        "For tests: `name:count` kills the process when it comes to that place for the count-th time,"
+        " `name:count:stop` stops it there.",
         check=_failpoint,
     ),
 )

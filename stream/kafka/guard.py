@@ -20,6 +20,7 @@ from typing import Any, Final
 from stream.errors import TransactionError
 
 LATE: Final = "late_request"
+FENCED: Final = "fenced"
 TROUBLE: Final = ("FAIL", "REQTMOUT", "Disconnected", "disconnected", "Connection reset", "timed out")
 
 
@@ -62,9 +63,7 @@ class LateRequestGuard:
         try:
             request(*arguments)
         except Exception as error:
-            raise TransactionError(
-                f"{name}: {error}", "fenced" if "_FENCED" in str(error) else "transaction"
-            ) from error
+            raise failed(name, error) from error
         seconds = self.clock() - started
         self.serve_log()
         if seconds > self.slow_call_s:
@@ -72,3 +71,9 @@ class LateRequestGuard:
             raise TransactionError(text, LATE)
         if self.log.lines != self._lines_at_begin:
             raise TransactionError(f"{name}: connection trouble inside the transaction: {self.log.last}", LATE)
+
+
+def failed(name: str, error: Exception) -> TransactionError:
+    """A call's exception as a failed attempt. A fence also shows as a fatal error of a call made later."""
+    fenced = any(sign in str(error) for sign in ("_FENCED", "INVALID_PRODUCER_EPOCH", "PRODUCER_FENCED"))
+    return TransactionError(f"{name}: {error}", FENCED if fenced else "transaction")

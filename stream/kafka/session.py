@@ -9,7 +9,9 @@ The rules R1 to R11 are argued in docs/exactly-once.md.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,13 +20,17 @@ from stream.errors import FatalError, TransactionError
 from stream.kafka.assignment import Assignment
 from stream.kafka.committer import Committer
 from stream.kafka.gather import Partition
+from stream.kafka.guard import FENCED
 from stream.kafka.settings import ClientSettings
 from stream.kafka.sink import Sink
+from stream.kafka.source import ANOTHER, IDLE_POLL_S, Source
 from stream.kafka.waiting import Waiting
-from stream.kafka.source import IDLE_POLL_S, Source
 
-MAX_FENCED_IN_A_ROW: Final = 5
-"""A coordinator's timeout looks like fencing by another instance: only repetition tells them apart."""
+MAX_FENCES: Final = 5
+FENCES_WITHIN_S: Final = 60.0
+"""A coordinator's timeout looks like fencing by another instance: only repetition tells them apart. Successes
+in between say nothing, two processes that fence each other in turn both have them.
+"""
 
 
 def _no_failpoint(_name: str) -> None:
@@ -44,7 +50,7 @@ class Session:
     source: Source = field(init=False)
     _committer: Committer = field(default_factory=Committer)
     _sink: Sink | None = None
-    _fenced_in_a_row: int = 0
+    _fences: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_FENCES + 1))
 
     def __post_init__(self) -> None:
         self.source = Source(
@@ -129,14 +135,14 @@ class Session:
         """The seconds it took."""
         started = self.clock()
         sink = self._sink or self._open_sink()
-        sink.begin()
-        produce(sink)
-        sink.flush()
-        self.failpoint("before_send_offsets")
-        sink.send_offsets(next_offsets, group_metadata)
-        self.failpoint("before_commit")
-        sink.commit()
-        self._fenced_in_a_row = 0
+        with self._counting_fences():
+            sink.begin()
+            produce(sink)
+            sink.flush()
+            self.failpoint("before_send_offsets")
+            sink.send_offsets(next_offsets, group_metadata)
+            self.failpoint("before_commit")
+            sink.commit()
         self.failpoint("after_commit")
         return self.clock() - started
 
@@ -145,14 +151,23 @@ class Session:
         return self._committer.await_end(self.settings.transaction_timeout_s)
 
     def _open_sink(self) -> Sink:
-        try:
+        with self._counting_fences():
             self._sink = Sink(self.settings, self.clock)
-        except TransactionError as error:
-            self._fenced_in_a_row += error.reason == "fenced"
-            if self._fenced_in_a_row > MAX_FENCED_IN_A_ROW:
-                raise FatalError(f"{error}: another process runs with the same STREAM_INSTANCE and slot") from error
-            raise
         return self._sink
+
+    @contextmanager
+    def _counting_fences(self) -> Iterator[None]:
+        """Raises FatalError instead of the TransactionError of a fence too many."""
+        try:
+            yield
+        except TransactionError as error:
+            if error.reason != FENCED:
+                raise
+            self._fences.append(self.clock())
+            if len(self._fences) > MAX_FENCES and self._fences[-1] - self._fences[0] < FENCES_WITHIN_S:
+                text = f"fenced {len(self._fences)} times within {FENCES_WITHIN_S:.0f} s: {ANOTHER}, or no transaction"
+                raise FatalError(f"{text} ends within transaction.timeout ({error})") from error
+            raise
 
     def _drop_sink(self) -> None:
         if self._sink is not None:

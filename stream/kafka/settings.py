@@ -5,13 +5,19 @@ The rules named R1 to R11 are argued in docs/exactly-once.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from confluent_kafka import KafkaException
+
+from stream.errors import ConfigurationError
 
 Properties = dict[str, str | int | float | bool]
 
 ABOVE_TRANSACTION = "transaction timeout < session.timeout.ms < max.poll.interval.ms"
 CLASSIC = "classic"
+SOCKET_TIMEOUT_MS = 6000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,8 @@ class ClientSettings:
             **self._shared("producer"),
             **_PRODUCER,
             "queue.buffering.max.messages": max(100_000, 4 * self.batch_events),
+            # librdkafka makes no transactional producer whose requests may outlive the transaction
+            "socket.timeout.ms": min(SOCKET_TIMEOUT_MS, self.transaction_timeout_ms),
             **self._user(CONSUMER_ONLY),
             **_PRODUCER_OWNED,
             "transactional.id": str(self.slot),
@@ -94,11 +102,20 @@ class ClientSettings:
         return {k: v for k, v in self.user.items() if k not in other_client}
 
 
+@contextmanager
+def refused_settings(client: str) -> Iterator[None]:
+    """Around the making of a client: properties that it does not take together are the configuration's mistake."""
+    try:
+        yield
+    except KafkaException as error:
+        raise ConfigurationError([f"the Kafka {client} does not take its settings: {error.args[0].str()}"]) from error
+
+
 _SHARED: Properties = {
     # with 1000 a resend after a disconnect cannot come back quickly, so a quick answer proves a single send
     "reconnect.backoff.ms": 1000,
     "reconnect.backoff.max.ms": 1000,
-    "socket.timeout.ms": 6000,
+    "socket.timeout.ms": SOCKET_TIMEOUT_MS,
     "log.connection.close": True,
     "enable.metrics.push": False,
 }

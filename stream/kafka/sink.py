@@ -15,8 +15,8 @@ from stream.batch import ANY_PARTITION, Int64s, Messages, Record, Rows
 from stream.errors import FatalError, TransactionError
 from stream.failures.headers import own_headers
 from stream.kafka.gather import Partition
-from stream.kafka.guard import LateRequestGuard, TroubleLog
-from stream.kafka.settings import ClientSettings
+from stream.kafka.guard import FENCED, LateRequestGuard, TroubleLog, failed
+from stream.kafka.settings import ClientSettings, refused_settings
 
 INIT_TIMEOUT_S: Final = 10.0
 FULL_QUEUE_WAIT_S: Final = 0.1
@@ -44,7 +44,8 @@ class Sink:
         logger.addHandler(trouble)
         logger.parent = log
         properties = {**self.settings.producer(), "error_cb": self._on_error}
-        self._producer = Producer(properties, logger=logger)
+        with refused_settings("producer"):
+            self._producer = Producer(properties, logger=logger)
         self._guard = LateRequestGuard(trouble, lambda: self._producer.poll(0), self.clock, self.settings.slow_call_s)
         self._init()
 
@@ -91,7 +92,7 @@ class Sink:
         try:
             left = self._producer.flush(self.settings.transaction_timeout_s)
         except Exception as error:  # a fatal error can surface here as SystemError (client 2.16.1)
-            raise TransactionError(f"flush: {error}") from error
+            raise failed("flush", error) from error
         if left:
             raise TransactionError(f"flush: {left} messages not acknowledged in time: {self._error or 'no answer'}")
 
@@ -133,8 +134,8 @@ class Sink:
             text = f"init_transactions of {self.settings.slot}: {cause.str()}" + (
                 f" ({self._error})" if self._error else ""
             )
-            if cause.code() == KafkaError._FENCED:  # a coordinator's timeout looks the same: see MAX_FENCED_IN_A_ROW
-                raise TransactionError(text, "fenced") from error
+            if cause.code() == KafkaError._FENCED:  # a coordinator's timeout looks the same: see MAX_FENCES
+                raise TransactionError(text, FENCED) from error
             if cause.retriable():
                 raise TransactionError(text) from error
             raise FatalError(text) from error

@@ -14,7 +14,7 @@ from stream.batch import Messages
 from stream.errors import FatalError, SystemicError, TransactionError
 from stream.kafka.assignment import Assignment
 from stream.kafka.gather import Partition, gather
-from stream.kafka.settings import ClientSettings
+from stream.kafka.settings import ClientSettings, refused_settings
 from stream.kafka.waiting import Waiting, as_first_read
 
 IDLE_POLL_S: Final = 0.2
@@ -28,6 +28,8 @@ REFUSED: Final = frozenset(
     }
 )
 """Errors after which the client is silent for ever unless somebody acts."""
+ANOTHER: Final = "another process runs with the same STREAM_INSTANCE and slot"
+TAKEN_OVER: Final = frozenset({KafkaError.FENCED_INSTANCE_ID, KafkaError.UNRELEASED_INSTANCE_ID})
 
 log = logging.getLogger(__name__)
 
@@ -46,13 +48,17 @@ class Source:
     _fatal: KafkaError | None = None
     _refused: KafkaError | None = None
     _mean_bytes: float = 1.0
+    _only_topic: str | None = field(init=False)
     _consumer: Consumer = field(init=False)
 
     def __post_init__(self) -> None:
-        self._consumer = Consumer({**self.settings.consumer(), "error_cb": self._on_error}, logger=log)
+        topics = [*self.settings.topics, *sorted(self.settings.tiers)]
+        self._only_topic = topics[0] if len(topics) == 1 else None
+        with refused_settings("consumer"):
+            self._consumer = Consumer({**self.settings.consumer(), "error_cb": self._on_error}, logger=log)
         # R6: subscribe, never assign: with assign the broker could not tell a zombie from the owner
         self._consumer.subscribe(
-            [*self.settings.topics, *sorted(self.settings.tiers)],
+            topics,
             on_assign=self.assignment.on_assign,
             on_revoke=self.assignment.on_revoke,
             on_lost=self.assignment.on_lost,
@@ -66,10 +72,11 @@ class Source:
         if kept:
             kept = self._fill(kept, self.clock() + self.settings.batch_wait_s)
         if self._fatal is not None:
-            raise FatalError(f"consumer: {self._fatal}")
+            another = f"{ANOTHER}: " if self._fatal.code() in TAKEN_OVER else ""
+            raise FatalError(f"consumer: {another}{self._fatal.str()} ({self._fatal.name()})")
         kept, early = self.waiting.split(kept, self._now_ms())
         # the metadata of this very moment: a rebalance between here and the commit is then refused (KIP-447)
-        messages = gather(kept, self.group_metadata() if kept else None)
+        messages = gather(kept, self.group_metadata() if kept else None, self._only_topic)
         self.assignment.advance(messages.next_offsets)
         self._stand_at(early)
         if self._refused is not None:
@@ -82,16 +89,17 @@ class Source:
         return self._consumer.consumer_group_metadata()
 
     def starts(self) -> dict[Partition, int]:
-        """Where to start in owned partitions without a committed offset. Raises FatalError when input is gone."""
+        """Where to start in owned partitions that stand still for want of an offset; start_at ends that.
+
+        An offset that is there after all stays: the commit of a start whose answer was lost, for example.
+        Raises FatalError when input that was not read is gone.
+        """
         fresh = self.assignment.without_offset & self.assignment.owned
-        if not fresh:
-            return {}
-        gone = {p: offset for p, offset in self.committed(fresh).items() if offset >= 0}
-        if gone:
-            raise FatalError("; ".join(self._gap(p, offset) for p, offset in sorted(gone.items())))
-        starts = {p: self._start(p) for p in sorted(fresh)}
-        self.assignment.without_offset -= fresh
-        return starts
+        committed = self.committed(fresh)
+        gaps = [gap for p, offset in sorted(committed.items()) if offset >= 0 and (gap := self._gap(p, offset))]
+        if gaps:
+            raise FatalError("; ".join(gaps))
+        return {p: offset if offset >= 0 else self._start(p) for p, offset in sorted(committed.items())}
 
     def committed(self, partitions: Iterable[Partition] | None = None) -> dict[Partition, int]:
         """Committed offsets, negative where there is none. Raises TransactionError on a timeout.
@@ -127,6 +135,7 @@ class Source:
         positions = [TopicPartition(topic, partition, offset) for (topic, partition), offset in starts.items()]
         self._consumer.incremental_unassign(positions)
         self._consumer.incremental_assign(positions)
+        self.assignment.without_offset -= starts.keys()
         self.assignment.sought(starts)
 
     def rewind(self) -> dict[Partition, int]:
@@ -247,23 +256,39 @@ class Source:
 
     def _start(self, where: Partition) -> int:
         """The configured start position of a partition, as an offset."""
-        position = TopicPartition(*where)
+        low, high = self._watermarks(where)
+        if self.settings.start == "earliest":
+            return low
+        if self.settings.start == "latest":
+            return high
+        position = TopicPartition(*where, int(self.settings.start))
         try:
-            low, high = self._consumer.get_watermark_offsets(position, timeout=QUERY_TIMEOUT_S)
-            if self.settings.start == "earliest":
-                return int(low)
-            if self.settings.start == "latest":
-                return int(high)
-            position.offset = int(self.settings.start)
             (found,) = self._consumer.offsets_for_times([position], timeout=QUERY_TIMEOUT_S)
         except KafkaException as error:
             raise TransactionError(f"start position of {where[0]}/{where[1]}: {error}") from error
-        return int(found.offset) if found.offset >= 0 else int(high)
+        return int(found.offset) if found.offset >= 0 else high
 
     def _gap(self, where: Partition, committed: int) -> str:
-        low, high = self._consumer.get_watermark_offsets(TopicPartition(*where), timeout=QUERY_TIMEOUT_S)
-        return (
-            f"{where[0]}/{where[1]}: the group stands at offset {committed}, but the log holds {low} to {high}: "
-            f"{max(0, low - committed)} events were deleted before they were read. To go on without them, set the "
-            f"group's offset: kafka-consumer-groups --reset-offsets --group {self.settings.slot.pipeline}"
+        """What is wrong with a committed offset; empty when it can be read from."""
+        low, high = self._watermarks(where)
+        if low <= committed <= high:
+            return ""
+        lost = (
+            f"{low - committed} events were deleted before they were read"
+            if committed < low
+            else "the topic was made anew, or lost its end"
         )
+        topic, partition = where
+        return (
+            f"{topic}/{partition}: the group stands at offset {committed}, but the log holds {low} to {high}: {lost}. "
+            f"To go on without them, set the group's offset: kafka-consumer-groups --reset-offsets "
+            f"--group {self.settings.slot.pipeline} --topic {topic}:{partition} --to-earliest --execute"
+        )
+
+    def _watermarks(self, where: Partition) -> tuple[int, int]:
+        """(first offset, offset after the last committed event) of a partition, asked of the broker."""
+        try:
+            low, high = self._consumer.get_watermark_offsets(TopicPartition(*where), timeout=QUERY_TIMEOUT_S)
+        except KafkaException as error:
+            raise TransactionError(f"first and last offset of {where[0]}/{where[1]}: {error}") from error
+        return int(low), int(high)
