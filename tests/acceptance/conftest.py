@@ -9,9 +9,14 @@ import hashlib
 import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import pytest
+from acceptance import tiny
 from acceptance.kafka_io import KafkaIO
+from acceptance.running import Project
 
 from stream.devkafka import Cluster
 
@@ -106,3 +111,36 @@ def topic_factory(kafka_io: KafkaIO, unique_name: Callable[[str], str]) -> Calla
         return name
 
     return create
+
+
+@pytest.fixture(scope="session")
+def tiny_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Schemas, suite and packed model of the tiny pipeline; copied by every project."""
+    folder = tmp_path_factory.mktemp("tiny") / "files"
+    tiny.write_files(folder)
+    return folder
+
+
+def _projects(io: KafkaIO, files: Path, folder: Path, name: Callable[[str], str]) -> Iterator[Callable[..., Project]]:
+    with ExitStack() as stack:
+
+        def create(base: str = "readings", **settings: Any) -> Project:
+            return stack.enter_context(Project.create(files, folder, name(base), io, **settings))
+
+        yield create
+
+
+@pytest.fixture
+def project(
+    kafka_io: KafkaIO, tiny_files: Path, tmp_path: Path, unique_name: Callable[[str], str]
+) -> Iterator[Callable[..., Project]]:
+    """project(events=100) is a tiny pipeline with its topics on the single broker; its workers end with the test."""
+    yield from _projects(kafka_io, tiny_files, tmp_path, unique_name)
+
+
+@pytest.fixture
+def project3(
+    kafka3_io: KafkaIO, tiny_files: Path, tmp_path: Path, unique_name: Callable[[str], str]
+) -> Iterator[Callable[..., Project]]:
+    """The same on the three."""
+    yield from _projects(kafka3_io, tiny_files, tmp_path, unique_name)
