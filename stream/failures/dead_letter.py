@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stream.batch import Failure, Messages, Record
-from stream.failures.headers import POINTER, error_headers, own_headers, size
+from stream.failures.headers import MAX_ERROR_BYTES, POINTER, error_headers, own_headers, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,11 @@ class DeadLetters:
         row = failure.row
         key, value = messages.key(row), messages.value(row)
         errors = error_headers(failure, messages, self.pipeline, now_ms)
+        if messages.headers is None and len(key or b"") + len(value or b"") + MAX_ERROR_BYTES <= self.max_bytes:
+            return Record(self.topic, key, value, errors, max(0, int(messages.timestamp[row])))
         headers = [*own_headers(messages.headers_of(row)), *errors]
         if size(key, value, headers) > self.max_bytes:
             headers, value = [*headers, POINTER], None
-        if size(key, value, headers) > self.max_bytes:  # the event's own headers are what is too large
-            headers = [*errors, POINTER]
+            if size(key, value, headers) > self.max_bytes:  # the event's own headers are what is too large
+                headers = [*errors, POINTER]
         return Record(self.topic, key, value, headers, max(0, int(messages.timestamp[row])))

@@ -26,6 +26,8 @@ TIMESTAMP: Final = "stream.timestamp"
 POINTER: Final[Header] = ("stream.pointer", b"true")
 MAX_TEXT_CHARS: Final = 1000
 """Longest text of one header; longer ones are cut."""
+MAX_ERROR_BYTES: Final = 64 * 1024
+"""More than the error headers of one event can be, facts included."""
 
 
 def error_headers(failure: Failure, messages: Messages, pipeline: str, now_ms: int) -> list[Header]:

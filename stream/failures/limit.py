@@ -68,7 +68,9 @@ def _runs(dead: Int64s, n: int, before: int) -> tuple[int, int]:
         return before + n, before + n
     if not len(dead):
         return 0, 0
-    alive = np.setdiff1d(np.arange(n), dead)
-    gaps = np.diff(np.concatenate([[-1], alive, [n]])) - 1
-    gaps[0] += before
-    return int(gaps.max()), int(gaps[-1])
+    ends = np.flatnonzero(np.diff(dead) > 1)  # the last of each run but the final one
+    starts = np.concatenate([[0], ends + 1])
+    lengths = np.diff(np.append(starts, len(dead)))
+    if dead[0] == 0:
+        lengths[0] += before
+    return int(lengths.max()), int(lengths[-1]) if dead[-1] == n - 1 else 0
