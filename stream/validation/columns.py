@@ -1,10 +1,12 @@
 """The columns of one batch as the compiled checks read them: numpy views of Arrow buffers, each made once.
 
-The content of a null slot is undefined in a view; `absent` says which slots count for nothing.
+The content of a null slot is undefined in a view; `absent` says which slots count for nothing. Arrays are made
+from and read as buffers because pa.array, pa.scalar and to_numpy import pandas where it is installed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -66,8 +68,7 @@ class Column:
 
     def texts(self, rows: Bools | None) -> list[str | None]:
         """Text as Python strings, of all rows or of some."""
-        array = self.array if rows is None else self.array.filter(pa.array(rows))
-        texts: list[str | None] = array.to_pylist()
+        texts: list[str | None] = (self.array if rows is None else self.array.take(_indices(rows))).to_pylist()
         return texts
 
     def _find_absent(self) -> Bools | None:
@@ -100,6 +101,26 @@ class Columns:
             type_ = plain_type(array.type)
             self._made[path] = Column(array if array.type == type_ else pc.cast(array, type_))
         return self._made[path]
+
+
+def booleans(array: pa.BooleanArray) -> Bools:
+    """A column of booleans; null is False."""
+    values = _bits(array.buffers()[1], array.offset, len(array))
+    return values & _bits(array.buffers()[0], array.offset, len(array)) if array.null_count else values
+
+
+def text_array(texts: Sequence[str]) -> pa.StringArray:
+    """Text as an Arrow column. Raises UnicodeEncodeError for what is not valid text."""
+    encoded = [text.encode() for text in texts]
+    offsets = np.zeros(len(texts) + 1, np.int32)
+    np.cumsum([len(text) for text in encoded], out=offsets[1:])
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(texts), buffers)
+
+
+def _indices(rows: Bools) -> pa.Int64Array:
+    indices = np.flatnonzero(rows).astype(np.int64)
+    return pa.Array.from_buffers(pa.int64(), len(indices), [None, pa.py_buffer(indices)])
 
 
 def _bits(buffer: pa.Buffer, offset: int, count: int) -> Bools:

@@ -39,6 +39,8 @@ def great_expectations() -> Any:
 
         if warnings.showwarning is not shown:
             logging.captureWarnings(False)
+    graph: Any = library.validator.validation_graph
+    graph.tqdm.monitor_interval = 0  # no thread to watch progress bars that are off
     log = logging.getLogger("great_expectations")
     if log.propagate:
         log.propagate = False

@@ -88,6 +88,7 @@ TYPE_CHECKS: Final[Mapping[str, str]] = {
 """Expectations about a column's type, and the argument that names types."""
 
 _OBJECT: Final = ("object", "object_", "O")
+_NAIVE: Final = ("datetime64", "datetime64[ms]", "datetime64[us]", "datetime64[ns]")
 _TYPE_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "int64": ("int64", "int", "long", "int_", "longlong", "i8"),
     "int32": ("int32", "intc", "i4"),
@@ -109,8 +110,7 @@ def type_names(type_: pa.DataType) -> tuple[str, ...]:
     """The names under which GX knows the pandas type of such a column when no value is null."""
     type_ = plain_type(type_)
     if pa.types.is_timestamp(type_):
-        exact = f"datetime64[{type_.unit}{', ' + type_.tz if type_.tz else ''}]"
-        return (exact, "Timestamp") if type_.tz else (exact, "datetime64")
+        return (f"datetime64[{type_.unit}, {type_.tz}]", "Timestamp") if type_.tz else _NAIVE
     if pa.types.is_decimal(type_):
         return ("Decimal", *_OBJECT)
     if pa.types.is_time(type_):

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stream.validation.columns import Bools, Column
+from stream.validation.columns import Bools, Column, booleans, text_array
 
 MAX_PYTHON_CHARACTERS: Final = 10_000
 """Longer text is not matched by Python's `re`: it does not meet the expectation."""
@@ -50,7 +50,7 @@ class Pattern:
         rows = self._python_rows(column)
         if rows is not None and rows.all():
             return self._search_in_python(column.texts(None))
-        found = pc.match_substring_regex(column.array, self.re2).fill_null(False).to_numpy(zero_copy_only=False)
+        found = booleans(pc.match_substring_regex(column.array, self.re2))
         if rows is None:
             return found, None
         found, unsure = found.copy(), np.zeros(len(found), np.bool_)
@@ -66,9 +66,9 @@ class Pattern:
         rows: Bools | None = None
         content = column.content()
         if self.not_ascii and content.size and content.max() >= 128:
-            rows = ~pc.string_is_ascii(column.array).fill_null(True).to_numpy(zero_copy_only=False)
+            rows = ~booleans(pc.string_is_ascii(column.array))
         if self.newline and (content == ord("\n")).any():
-            lines = pc.match_substring(column.array, "\n").fill_null(False).to_numpy(zero_copy_only=False)
+            lines = booleans(pc.match_substring(column.array, "\n"))
             rows = lines if rows is None else rows | lines
         return rows
 
@@ -109,7 +109,7 @@ def compile_pattern(source: str) -> Pattern:
         explosive=any(depth > 1 for _, _, depth in parsed),
     )
     if not pattern.python:
-        pc.match_substring_regex(pa.array([""]), pattern.re2)
+        pc.match_substring_regex(text_array([""]), pattern.re2)
     return pattern
 
 

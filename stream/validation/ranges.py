@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 import pyarrow as pa
@@ -12,6 +13,8 @@ from stream.validation.arguments import to_date, to_moment
 from stream.validation.kernels import Compiled, Range
 from stream.validation.kinds import ColumnKind, kind_of
 from stream.validation.suite import Expectation
+
+_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
 EXACT_IN_FLOAT: Final = 2**53
 """Whole numbers below this are exact as 64-bit floats."""
@@ -81,18 +84,18 @@ def microseconds(expectation: Expectation, field: pa.Field, argument: str, bound
     if (moment.tzinfo is not None) != aware:
         message = f"'{field.name}' is {field.type}: {argument} must be {'with' if aware else 'without'} a time zone"
         raise expectation.mistake(f"{message}, for example {example}", argument)
-    value = pa.scalar(moment, pa.timestamp("us", "UTC" if aware else None)).value
-    return int(value)
+    epoch = datetime(1970, 1, 1, tzinfo=UTC if aware else None)
+    return (moment - epoch) // timedelta(microseconds=1)
 
 
 def _between_dates(expectation: Expectation, field: pa.Field, range_: Range) -> Compiled | str:
     days = []
     for argument, bound in (("min_value", range_.low), ("max_value", range_.high)):
-        date = to_date(bound) if isinstance(bound, str) else None
-        if bound is not None and date is None:
+        day = to_date(bound) if isinstance(bound, str) else None
+        if bound is not None and day is None:
             message = f"'{field.name}' is a date: {argument} must be one, for example 2024-06-01"
             raise expectation.mistake(message, argument)
-        days.append(None if date is None else pa.scalar(date, pa.date32()).value)
+        days.append(None if day is None else day.toordinal() - _EPOCH_DAY)
     ordered = in_order(expectation, range_._replace(low=days[0], high=days[1]))
     return Compiled(kernels.between_integers(field.name, ordered.of_integers()))
 

@@ -8,20 +8,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
-from stream.validation.columns import Bools, Columns
+from stream.validation.columns import Bools, Column, Columns, booleans, text_array
 from stream.validation.kernels import Kernel, Range, settle, settle_pair
 from stream.validation.patterns import Pattern
 
 
 def in_texts(path: str, members: Sequence[str], negate: bool) -> Kernel:
-    wanted = pa.array(members, pa.string())
+    wanted = text_array(members)
 
     def check(columns: Columns) -> Bools | None:
-        found = pc.is_in(columns[path].array, value_set=wanted)
-        return settle(columns[path], _flip(found, not negate))
+        found = booleans(pc.is_in(columns[path].array, value_set=wanted))
+        return settle(columns[path], found if negate else ~found)
 
     return check
 
@@ -30,8 +29,8 @@ def lengths_between(path: str, range_: Range) -> Kernel:
     """Lengths in code points."""
 
     def check(columns: Columns) -> Bools | None:
-        lengths = pc.utf8_length(columns[path].array).fill_null(0).to_numpy(zero_copy_only=False)
-        return settle(columns[path], range_.outside(lengths))
+        lengths = Column(pc.utf8_length(columns[path].array))
+        return settle(columns[path], range_.outside(lengths.numbers()))
 
     return check
 
@@ -57,8 +56,8 @@ def matches(path: str, patterns: Sequence[Pattern], how: str) -> Kernel:
 
 def equal_texts(a: str, b: str, ignore: str) -> Kernel:
     def check(columns: Columns) -> Bools | None:
-        same = pc.equal(columns[a].array, columns[b].array).fill_null(False)
-        return settle_pair(_flip(same, True), columns[a].absent(), columns[b].absent(), ignore)
+        misses = ~booleans(pc.equal(columns[a].array, columns[b].array))
+        return settle_pair(misses, columns[a].absent(), columns[b].absent(), ignore)
 
     return check
 
@@ -126,8 +125,3 @@ def _each(path: str, meets: Callable[[str], bool]) -> Kernel:
         return settle(columns[path], misses)
 
     return check
-
-
-def _flip(flags: pa.Array, invert: bool) -> Bools:
-    found: Bools = flags.to_numpy(zero_copy_only=False)
-    return ~found if invert else found
