@@ -23,6 +23,8 @@ DUE: Final = "stream.due"
 """Not to be tried again before: ms since the epoch."""
 TIMESTAMP: Final = "stream.timestamp"
 """The event's own timestamp in ms: that of a retry is when it was written, or retention would eat it."""
+REPLAYS: Final = "stream.replays"
+"""How often the event was sent again from the dead letters; it goes along when the event fails again."""
 POINTER: Final[Header] = ("stream.pointer", b"true")
 MAX_TEXT_CHARS: Final = 1000
 """Longest text of one header; longer ones are cut."""
@@ -43,6 +45,7 @@ def error_headers(failure: Failure, messages: Messages, pipeline: str, now_ms: i
         (ATTEMPTS, b"%d" % ((number(earlier.get(ATTEMPTS)) or 0) + 1)),
         (OWN + "failed", now),
         (FIRST_FAILED, earlier.get(FIRST_FAILED) or now),
+        *([(REPLAYS, earlier[REPLAYS])] if REPLAYS in earlier else ()),
     ]
 
 
