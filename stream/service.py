@@ -74,6 +74,7 @@ class Service:
     ) -> None:
         if error is not None:
             self._health.set_state(State.FAILED, str(error))
+            self._metrics.state(State.FAILED)
         self._open.close()
 
     def run(self, *, until_caught_up: bool = False) -> Summary:
@@ -91,7 +92,7 @@ class Service:
         configure(config.environment.log_format, pipeline=config.file.name, worker=str(settings.slot))
         max_bytes = int(settings.user.get("message.max.bytes", MAX_MESSAGE_BYTES)) - HEADROOM_BYTES
         pipeline = build(config, max_bytes)
-        metrics = self._metrics(config, pipeline)
+        self._metrics = metrics = _metrics(config, pipeline)
         self._health = Health(time.monotonic)
         server = Server(config.environment.http_address, pages(self._health, metrics.exposition), time.monotonic)
         stack.callback(server.close)
@@ -114,7 +115,7 @@ class Service:
         self, config: Config, settings: ClientSettings, pipeline: Pipeline, metrics: Metrics, stack: ExitStack
     ) -> Worker:
         fail = failpoint(config.environment.failpoint)
-        session = Session(settings, failpoint=fail)
+        session = Session(settings, failpoint=fail, client_error=metrics.kafka_error)
         watchdog = Watchdog(limit_s=settings.number("max.poll.interval.ms") / 1000)
         watchdog.start()
         stack.callback(watchdog.stop)
@@ -134,11 +135,12 @@ class Service:
             failpoint=fail,
         )
 
-    def _metrics(self, config: Config, pipeline: Pipeline) -> Metrics:
-        models = {
-            stage.name: ModelName(stage.model_name, str(stage.model_version))
-            for stage in pipeline.stages
-            if hasattr(stage, "model_name") and hasattr(stage, "model_version")
-        }
-        outputs = [output.topic for output in config.file.outputs]
-        return Metrics(config.file.name, topics=config.file.input.topics, outputs=outputs, models=models)
+
+def _metrics(config: Config, pipeline: Pipeline) -> Metrics:
+    models = {
+        stage.name: ModelName(stage.model_name, str(stage.model_version))
+        for stage in pipeline.stages
+        if hasattr(stage, "model_name") and hasattr(stage, "model_version")
+    }
+    outputs = [output.topic for output in config.file.outputs]
+    return Metrics(config.file.name, topics=config.file.input.topics, outputs=outputs, models=models)

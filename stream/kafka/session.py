@@ -41,12 +41,14 @@ def _no_failpoint(_name: str) -> None:
 class Session:
     """Owned by one thread, but for the transaction under way.
 
-    failpoint is called with the name of each step, for tests that kill there.
+    failpoint is called with the name of each step, for tests that kill there; client_error with "consumer"
+    or "producer" and librdkafka's name of an error that the client retries by itself.
     """
 
     settings: ClientSettings
     clock: Callable[[], float] = time.monotonic
     failpoint: Callable[[str], None] = _no_failpoint
+    client_error: Callable[[str, str], None] = lambda _client, _name: None
     source: Source = field(init=False)
     _committer: Committer = field(default_factory=Committer)
     _sink: Sink | None = None
@@ -58,6 +60,7 @@ class Session:
             self.clock,
             assignment=Assignment(before_revoke=self._end_transaction),
             waiting=Waiting(self.settings.tiers),
+            client_error=self.client_error,
         )
 
     def poll(self, wait_s: float = IDLE_POLL_S) -> Messages | None:
@@ -152,7 +155,7 @@ class Session:
 
     def _open_sink(self) -> Sink:
         with self._counting_fences():
-            self._sink = Sink(self.settings, self.clock)
+            self._sink = Sink(self.settings, self.clock, client_error=self.client_error)
         return self._sink
 
     @contextmanager

@@ -34,6 +34,7 @@ class Sink:
     settings: ClientSettings
     clock: Callable[[], float] = time.monotonic
     wall_clock: Callable[[], float] = time.time
+    client_error: Callable[[str, str], None] = lambda _client, _name: None
     _producer: Producer = field(init=False)
     _guard: LateRequestGuard = field(init=False)
     _error: str = ""
@@ -142,6 +143,7 @@ class Sink:
 
     def _on_error(self, error: KafkaError) -> None:
         self._error = str(error)
+        self.client_error("producer", error.name())
         log.warning("producer: %s", error)
 
 

@@ -43,6 +43,7 @@ class Source:
     wall_clock: Callable[[], float] = time.time
     assignment: Assignment = field(default_factory=Assignment)
     waiting: Waiting = field(default_factory=Waiting)
+    client_error: Callable[[str, str], None] = lambda _client, _name: None
     trouble: str = ""
     """The client's last error that mends itself, for the state page."""
     _fatal: KafkaError | None = None
@@ -252,6 +253,7 @@ class Source:
         if error.fatal():
             self._fatal = error
         self.trouble = str(error)
+        self.client_error("consumer", error.name())
         log.warning("consumer: %s", error)
 
     def _start(self, where: Partition) -> int:

@@ -19,7 +19,8 @@ from stream.kafka.connection import REQUEST_S, Connection
 
 DAY_MS: Final = 24 * 3600 * 1000
 KEEP_FAILED_MS: Final = 14 * DAY_MS
-"""How long dead letters and retries are kept: long enough for somebody to come back from holiday."""
+"""How long retries are kept, and dead letters at least: long enough for somebody to come back from holiday."""
+FOR_EVER: Final = -1
 HEADER_ROOM_BYTES: Final = 64 * 1024
 """What the error headers may add to an event."""
 DEFAULT_MAX_MESSAGE_BYTES: Final = 1_048_588
@@ -116,7 +117,9 @@ def _settings(role: Role, source: Source) -> dict[str, str]:
     if role not in (Role.DEAD_LETTER, Role.RETRY):
         return {}
     room = max(source.max_message_bytes, DEFAULT_MAX_MESSAGE_BYTES) + HEADER_ROOM_BYTES
-    return {"cleanup.policy": "delete", "retention.ms": str(KEEP_FAILED_MS), "max.message.bytes": str(room)}
+    # a dead letter keeps its event's timestamp, by which Kafka deletes: an old event would be gone at once
+    kept_ms = FOR_EVER if role is Role.DEAD_LETTER else KEEP_FAILED_MS
+    return {"cleanup.policy": "delete", "retention.ms": str(kept_ms), "max.message.bytes": str(room)}
 
 
 def _present(name: str, role: Role, topic: Existing, source: Source) -> Topic:

@@ -47,13 +47,13 @@ def test_new_topics_have_as_many_partitions_as_the_input() -> None:
     }
 
 
-def test_dead_letters_and_retries_are_kept_for_a_fortnight_whole_and_uncompacted() -> None:
+def test_retries_are_kept_for_a_fortnight_and_dead_letters_until_somebody_decides() -> None:
     topics = by_name({"in": Existing(1, 1, {"max.message.bytes": "8000000"})})
     assert topics["out"].config == {}
-    for name in ("p.dlq", "p.retry.10s"):
+    for name, kept_ms in (("p.dlq", -1), ("p.retry.10s", 14 * DAY_MS)):
         assert topics[name].config == {
             "cleanup.policy": "delete",
-            "retention.ms": str(14 * DAY_MS),
+            "retention.ms": str(kept_ms),
             "max.message.bytes": str(8_000_000 + HEADER_ROOM_BYTES),
         }
 
