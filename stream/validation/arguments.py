@@ -70,6 +70,15 @@ def _bound(value: Any) -> bool:
     return value is None or (_number(value) and math.isfinite(value))
 
 
+def _date_format(value: Any) -> bool:
+    """A format that can be read back; GX tries the same with the current time."""
+    moment = datetime.datetime(2024, 2, 3, 4, 5, 6, tzinfo=datetime.UTC)
+    try:
+        return isinstance(value, str) and bool(datetime.datetime.strptime(moment.strftime(value), value))  # noqa: DTZ007
+    except (ValueError, re.error):
+        return False
+
+
 def _name(value: Any) -> bool:
     return isinstance(value, str) and value != ""
 
@@ -140,6 +149,8 @@ SIGNATURES: Final[Mapping[str, Signature]] = {
         },
     ),
     "expect_column_value_lengths_to_equal": Signature({**_COLUMN, "value": _whole}, {}),
+    "expect_column_values_to_match_strftime_format": Signature({**_COLUMN, "strftime_format": _date_format}, {}),
+    "expect_column_values_to_be_dateutil_parseable": Signature(_COLUMN, {}),
     "expect_column_values_to_be_json_parseable": Signature(_COLUMN, {}),
     "expect_column_values_to_match_json_schema": Signature({**_COLUMN, "json_schema": _json_object}, {}),
     "expect_column_pair_values_a_to_be_greater_than_b": Signature(

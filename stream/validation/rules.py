@@ -144,6 +144,18 @@ def _json(expectation: Expectation, fields: Sequence[pa.Field]) -> Compiled | st
     return Compiled(texts.json_schema(field.name, schema))
 
 
+def _dates(expectation: Expectation, fields: Sequence[pa.Field]) -> Compiled | str:
+    (field,) = fields
+    if kind_of(field.type) is not ColumnKind.TEXT:
+        raise expectation.mistake(f"'{field.name}' is {field.type}; dates are read from text", "column")
+    if "strftime_format" in expectation.arguments:
+        return Compiled(texts.match_format(field.name, expectation.arguments["strftime_format"]))
+    return Compiled(texts.dateutil_parseable(field.name), (_TODAY,))
+
+
+_TODAY: Final = "the verdict on a date without its year (29 February) depends on the day on which it is read"
+
+
 def _pair(expectation: Expectation, fields: Sequence[pa.Field]) -> Compiled | str:
     a, b = fields
     arguments = expectation.arguments
@@ -190,6 +202,8 @@ RULES: Final[Mapping[str, Rule]] = {
     "expect_column_values_to_not_match_regex_list": _pattern,
     "expect_column_value_lengths_to_be_between": _lengths,
     "expect_column_value_lengths_to_equal": _lengths,
+    "expect_column_values_to_match_strftime_format": _dates,
+    "expect_column_values_to_be_dateutil_parseable": _dates,
     "expect_column_values_to_be_json_parseable": _json,
     "expect_column_values_to_match_json_schema": _json,
     "expect_column_pair_values_a_to_be_greater_than_b": _pair,

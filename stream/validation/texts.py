@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 
 from stream.validation.columns import Bools, Column, Columns, booleans, text_array
+from stream.validation.gx import quietly
 from stream.validation.kernels import Kernel, Range, settle, settle_pair
 from stream.validation.patterns import Pattern
 
@@ -80,6 +82,33 @@ def json_schema(path: str, schema: Mapping[str, Any]) -> Kernel:
     return _each(path, meets)
 
 
+def match_format(path: str, format_: str) -> Kernel:
+    """Dates and times as datetime.strptime reads them, which is lenient: 2024-1-1 matches %Y-%m-%d."""
+
+    def meets(text: str) -> bool:
+        try:
+            datetime.strptime(text, format_)  # noqa: DTZ007 (the format decides)
+        except ValueError:
+            return False
+        return True
+
+    return _each(path, meets)
+
+
+def dateutil_parseable(path: str) -> Kernel:
+    """Dates and times in any form that dateutil reads."""
+    parser = importlib.import_module("dateutil.parser")
+
+    def meets(text: str) -> bool:
+        try:
+            parser.parse(text)
+        except (ValueError, OverflowError):
+            return False
+        return True
+
+    return _each(path, meets)
+
+
 def schema_mistake(schema: Mapping[str, Any]) -> str | None:
     """Why a JSON schema cannot be used, or None."""
     jsonschema = _jsonschema()
@@ -120,7 +149,8 @@ def _each(path: str, meets: Callable[[str], bool]) -> Kernel:
 
     def check(columns: Columns) -> Bools | None:
         texts = columns[path].texts(None)
-        verdicts = {text: text is not None and meets(text) for text in set(texts)}
+        with quietly():
+            verdicts = {text: text is not None and meets(text) for text in set(texts)}
         misses = np.fromiter((not verdicts[text] for text in texts), np.bool_, len(texts))
         return settle(columns[path], misses)
 

@@ -302,6 +302,33 @@ def test_sums_agree(batch: Batch, total: float, arguments: dict[str, Any]) -> No
     agrees(batch, "multicolumn_sum_to_equal", column_list=names, sum_total=total, **arguments)
 
 
+date_texts = st.one_of(
+    st.none(),
+    short_texts,
+    st.datetimes().map(str),
+    st.sampled_from(
+        ["2024-1-1", "2024-01-01 ", "2024-13-01", "Feb 29", "12:5", "99", "1 Jan 24", "2024-01-01T00:00:00Z"]
+    ),
+    st.text(st.sampled_from("0123456789-:/. TZJanFeb+"), max_size=12),
+)
+
+
+@differential
+@given(
+    st.lists(date_texts, max_size=9),
+    st.sampled_from(["%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%d %b %y", "%H:%M", "%y", "%Y", "%%"]),
+)
+def test_date_formats_agree(texts: list[str | None], format_: str) -> None:
+    batch = batch_of({"x0": pa.array(texts, pa.string())})
+    agrees(batch, "column_values_to_match_strftime_format", column="x0", strftime_format=format_)
+
+
+@differential
+@given(st.lists(date_texts, max_size=9))
+def test_dates_agree(texts: list[str | None]) -> None:
+    agrees(batch_of({"x0": pa.array(texts, pa.string())}), "column_values_to_be_dateutil_parseable", column="x0")
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=3),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2),

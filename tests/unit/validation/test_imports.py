@@ -15,6 +15,8 @@ COMPILED = [
     expectation("column_value_lengths_to_equal", "info", column="s", value=1),
     expectation("column_pair_values_to_be_equal", column_A="a", column_B="a"),
     expectation("column_values_to_be_json_parseable", column="s"),
+    expectation("column_values_to_be_dateutil_parseable", column="s"),
+    expectation("column_values_to_match_strftime_format", column="s", strftime_format="%d"),
     expectation("column_values_to_match_json_schema", column="s", json_schema={"type": "integer"}),
     expectation("column_values_to_be_of_type", column="a", type_="int64"),
     expectation("column_to_exist", column="s"),

@@ -258,7 +258,8 @@ def test_the_cross_check_passes_on_what_gx_says() -> None:
 
 ODD: list[Any] = [None, True, 0, -1, 1, 0.5, 2.5, 1e308, 10**400, "", "5", "a", "2024-06-01", "2024-6-1", "2024-13-01",
     "2024-06-01T00:00:00", "2024-06-01T25:00:00", "2024-06-01 00:00:00+00:00", "2024-06-01T00:00:00Z", "any", "all",
-    "neither", "never", [], ["a"], ["a", "a"], ["a", "b"], [1], [[1]], [None], {}, {"type": "object"}]  # fmt: skip
+    "neither", "never", [], ["a"], ["a", "a"], ["a", "b"], [1], [[1]], [None], {}, {"type": "object"},
+    "%Y%Y", "%D", "%", "%q", "%d/%m"]  # fmt: skip
 
 
 @pytest.mark.parametrize("type_", SIGNATURES)
@@ -268,6 +269,7 @@ def test_arguments_that_pass_here_pass_in_gx(type_: str) -> None:
     usual = {
         "column": "a", "column_A": "a", "column_B": "b", "column_list": ["a", "b"], "value_set": [1], "regex": "a",
         "regex_list": ["a"], "value": 1, "sum_total": 1, "type_": "int", "type_list": ["int"], "json_schema": {},
+        "strftime_format": "%Y",
     }  # fmt: skip
     base = {name: usual[name] for name in signature.required}
     if "min_value" in signature.optional:
