@@ -22,14 +22,17 @@ SOCKET_TIMEOUT_MS = 6000
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A stable seat of a worker: its transactional id and static member id survive restarts (R9)."""
+    """A stable seat of a worker: its transactional id and static member id survive restarts (R9).
+
+    A command that writes for a pipeline has a seat without a number, which no worker can have.
+    """
 
     pipeline: str
     instance: str
-    number: int = 0
+    number: int | None = 0
 
     def __str__(self) -> str:
-        return f"{self.pipeline}-{self.instance}-{self.number}"
+        return f"{self.pipeline}-{self.instance}" + (f"-{self.number}" if self.number is not None else "")
 
 
 @dataclass(frozen=True, slots=True)
