@@ -14,6 +14,7 @@ import pyarrow as pa
 from stream.avro import Schema, choose_encoder
 from stream.errors import ConfigurationError
 
+COUNT: Final = 336_776
 DAMAGED_EVERY: Final = 1000
 CHUNK_EVENTS: Final = 10_000
 

@@ -82,6 +82,8 @@ class Play:
     _stack: ExitStack = field(default_factory=ExitStack)
     _worker: subprocess.Popen[bytes] | None = None
     _act: str = ""
+    _errors: list[Exception] = field(default_factory=list)
+    _kills: int = 0
 
     def run(self) -> Report:
         """Raises ProcessError when a part does not start; whatever was started is ended, unless keep."""
@@ -98,9 +100,10 @@ class Play:
             started = self.clock()
             producer, produced = self._produce(config, connection)
             self._follow(producer, produced, watch, cluster)
+            self._check(watch, 0.0)
             seconds = self.clock() - started
             self._begin("reckoning")
-            verdict = judge(connection, topics, produced.acknowledged)
+            verdict = judge(connection, topics, self._total())
             report = self._report(verdict, seconds, watch, cluster)
             if self.keep:
                 watch.stop()
@@ -157,9 +160,12 @@ class Play:
         producer = EventProducer(connection, config.file.input.topics[0], self.clock, self.sleep, self.rate)
 
         def send() -> None:
-            for chunk in flights.events(schema, prefix, self.limit):
-                producer.send(chunk)
-            producer.flush()
+            try:
+                for chunk in flights.events(schema, prefix, self.limit):
+                    producer.send(chunk)
+                producer.flush()
+            except Exception as error:  # told by the thread that started this one
+                self._errors.append(error)
 
         thread = threading.Thread(target=send, name="produce", daemon=True)
         self._begin("flights")
@@ -167,31 +173,34 @@ class Play:
         return thread, producer
 
     def _follow(self, thread: threading.Thread, producer: EventProducer, watch: Watch, cluster: Cluster) -> None:
-        events = self.limit or 336_776
-        killed = False
+        events = self._total()
         moments = _Moments(self.clock)
         while thread.is_alive() or watch.seen() < producer.acknowledged:
             self.sleep(LOOK_EVERY_S)
             seen = watch.seen()
-            if not killed and seen > KILL_AT * events:
-                killed = True
+            if not self._kills and seen > KILL_AT * events:
                 self._kill_worker(cluster)
             self._check(watch, moments.silent_s(seen))
             self.show(self._progress(events, producer, watch, moments.rate()))
+
+    def _total(self) -> int:
+        """What must be found at the end: said by the data, not by what was counted on the way."""
+        return min(self.limit or flights.COUNT, flights.COUNT)
 
     def _kill_worker(self, cluster: Cluster) -> None:
         worker = self._worker
         assert worker is not None
         os.kill(worker.pid, signal.SIGKILL)
         worker.wait()
+        self._kills += 1
         self.say(f"Killed the worker (SIGKILL, process {worker.pid}) in the middle of its work.")
         self._start_worker(cluster)
         self.say("Started another one: it ends what the dead one left open and goes on from the last commit.")
 
     def _check(self, watch: Watch, silent_s: float) -> None:
         worker = self._worker
-        if watch.errors:
-            raise watch.errors[0]
+        for error in (*self._errors, *watch.errors):
+            raise error
         if worker is not None and worker.poll() is not None:
             raise FatalError(f"the worker ended with {worker.returncode}; its last lines:\n{self._log_tail()}")
         if silent_s > STALLED_AFTER_S:
@@ -219,7 +228,7 @@ class Play:
             seconds=seconds,
             latency_p50_s=float(p50),
             latency_p99_s=float(p99),
-            kills=1,
+            kills=self._kills,
             bootstrap=cluster.bootstrap,
             http_address=self.http_address,
             worker_pid=self._worker.pid if self._worker else 0,
