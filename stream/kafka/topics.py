@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -33,6 +33,8 @@ class Role(enum.StrEnum):
     OUTPUT = "output"
     DEAD_LETTER = "dead letter"
     RETRY = "retry"
+    RESOLVED = "resolved"
+    """What was done with dead letters: for `stream dlq`, a worker does without."""
 
 
 class Status(enum.StrEnum):
@@ -49,6 +51,8 @@ class Existing:
     partitions: int
     replication: int
     config: Mapping[str, str] = field(default_factory=dict)
+    id: str = ""
+    """Kafka's own (KIP-516): another one when the topic was deleted and made anew."""
 
     @property
     def max_message_bytes(self) -> int:
@@ -74,11 +78,17 @@ def needed(file: PipelineFile) -> dict[str, Role]:
         *((output.topic, Role.OUTPUT) for output in file.outputs),
         *((tier.topic, Role.RETRY) for tier in file.retry_tiers),
         (file.dead_letter_topic, Role.DEAD_LETTER),
+        (resolved_topic(file), Role.RESOLVED),
     ]
     found: dict[str, Role] = {}
     for topic, role in roles:
         found.setdefault(topic, role)
     return found
+
+
+def resolved_topic(file: PipelineFile) -> str:
+    """Where `stream dlq` keeps what was done with the pipeline's dead letters."""
+    return f"{file.dead_letter_topic}.resolved"
 
 
 def plan(needs: Mapping[str, Role], existing: Mapping[str, Existing], partitions: int | None = None) -> list[Topic]:
@@ -107,6 +117,8 @@ class Source:
 
 
 def _missing(name: str, role: Role, source: Source, partitions: int | None) -> Topic:
+    if role is Role.RESOLVED:
+        return Topic(name, role, Status.MISSING, 1, _settings(role, source))
     count = partitions or (0 if role is Role.INPUT else source.partitions)
     remarks = () if count else ("give --partitions to have it created",)
     return Topic(name, role, Status.MISSING, count, _settings(role, source), remarks)
@@ -114,6 +126,8 @@ def _missing(name: str, role: Role, source: Source, partitions: int | None) -> T
 
 def _settings(role: Role, source: Source) -> dict[str, str]:
     """Settings of a new topic; everything else is the broker's default, replication too."""
+    if role is Role.RESOLVED:
+        return {"cleanup.policy": "compact"}
     if role not in (Role.DEAD_LETTER, Role.RETRY):
         return {}
     room = max(source.max_message_bytes, DEFAULT_MAX_MESSAGE_BYTES) + HEADER_ROOM_BYTES
@@ -129,6 +143,10 @@ def _present(name: str, role: Role, topic: Existing, source: Source) -> Topic:
 
 def _differences(role: Role, topic: Existing, source: Source) -> Iterable[str]:
     if role is Role.INPUT:
+        return
+    if role is Role.RESOLVED:
+        if "delete" in topic.config.get("cleanup.policy", "compact"):
+            yield f"cleanup.policy={topic.config['cleanup.policy']}: what was resolved would be forgotten, and redone"
         return
     if source.partitions and topic.partitions != source.partitions and role is Role.OUTPUT:
         yield f"{topic.partitions} partitions where the input has {source.partitions}: keys are placed anew"
@@ -165,9 +183,9 @@ class TopicAdmin:
                     ) from error
             else:
                 replication = min((len(p.replicas) for p in description.partitions), default=0)
-                found[name] = Existing(len(description.partitions), replication)
+                found[name] = Existing(len(description.partitions), replication, id=str(description.topic_id))
         configs = self._configs(admin, list(found))
-        return {name: Existing(t.partitions, t.replication, configs[name]) for name, t in found.items()}
+        return {name: replace(topic, config=configs[name]) for name, topic in found.items()}
 
     def create(self, topics: Sequence[Topic]) -> list[Topic]:
         """Create those that are missing; all are answered for. One that came to be meanwhile is present."""

@@ -10,7 +10,13 @@ from stream.kafka.settings import CONSUMER_ONLY
 from stream.kafka.tailing import Start
 from stream.kafka.topics import DAY_MS, HEADER_ROOM_BYTES, Existing, Role, Status, Topic, TopicAdmin, needed, plan
 
-NEEDS = {"in": Role.INPUT, "out": Role.OUTPUT, "p.retry.10s": Role.RETRY, "p.dlq": Role.DEAD_LETTER}
+NEEDS = {
+    "in": Role.INPUT,
+    "out": Role.OUTPUT,
+    "p.retry.10s": Role.RETRY,
+    "p.dlq": Role.DEAD_LETTER,
+    "p.dlq.resolved": Role.RESOLVED,
+}
 
 
 def by_name(existing: Mapping[str, Existing], partitions: int | None = None) -> dict[str, Topic]:
@@ -34,6 +40,7 @@ def test_a_pipeline_needs_its_inputs_outputs_retry_tiers_and_dead_letters() -> N
         ("p.retry.10s", Role.RETRY),
         ("p.retry.1m", Role.RETRY),
         ("p.dlq", Role.DEAD_LETTER),
+        ("p.dlq.resolved", Role.RESOLVED),
     ]
 
 
@@ -44,7 +51,14 @@ def test_new_topics_have_as_many_partitions_as_the_input() -> None:
         "out": (Status.MISSING, 6),
         "p.retry.10s": (Status.MISSING, 6),
         "p.dlq": (Status.MISSING, 6),
+        "p.dlq.resolved": (Status.MISSING, 1),
     }
+
+
+def test_what_was_resolved_is_never_forgotten() -> None:
+    assert by_name({"in": Existing(6, 3)})["p.dlq.resolved"].config == {"cleanup.policy": "compact"}
+    found = by_name({"in": Existing(6, 3), "p.dlq.resolved": Existing(1, 1, {"cleanup.policy": "compact,delete"})})
+    assert "would be forgotten, and redone" in found["p.dlq.resolved"].remarks[0]
 
 
 def test_retries_are_kept_for_a_fortnight_and_dead_letters_until_somebody_decides() -> None:
@@ -59,9 +73,11 @@ def test_retries_are_kept_for_a_fortnight_and_dead_letters_until_somebody_decide
 
 
 def test_without_an_input_the_number_of_partitions_must_be_given() -> None:
-    assert {t.partitions for t in by_name({}).values()} == {0}
-    assert all("--partitions" in t.remarks[0] for t in by_name({}).values())
-    assert {t.partitions for t in by_name({}, partitions=4).values()} == {4}
+    found = [t for t in by_name({}).values() if t.role is not Role.RESOLVED]
+    assert {t.partitions for t in found} == {0}
+    assert all("--partitions" in t.remarks[0] for t in found)
+    given = by_name({}, partitions=4).values()
+    assert {t.partitions for t in given if t.role is not Role.RESOLVED} == {4}
 
 
 def test_creating_without_a_number_of_partitions_names_every_topic() -> None:
