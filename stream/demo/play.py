@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -97,6 +98,7 @@ class Play:
             watch = Watch(connection, topics)
             watch.start()
             self._stack.callback(watch.stop)
+            self._await_ready(watch)
             started = self.clock()
             producer, produced = self._produce(config, connection)
             self._follow(producer, produced, watch, cluster)
@@ -144,6 +146,14 @@ class Play:
         )
         log.close()
         self._stack.callback(self._end_worker, self._worker)
+
+    def _await_ready(self, watch: Watch) -> None:
+        """Until the worker has joined its group, so that latencies are those of a running pipeline."""
+        deadline = self.clock() + STALLED_AFTER_S
+        while not _answers(f"http://{self.http_address}/readyz"):
+            self._check(watch, 0.0 if self.clock() < deadline else STALLED_AFTER_S + 1)
+            self.sleep(LOOK_EVERY_S)
+        self.say(f"The worker is ready: http://{self.http_address}/metrics")
 
     def _end_worker(self, worker: subprocess.Popen[bytes]) -> None:
         if worker.poll() is None:
@@ -237,6 +247,15 @@ class Play:
 
     def _begin(self, act: str) -> None:
         self._act = act
+
+
+def _answers(url: str) -> bool:
+    """Whether the page is there and says 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=1.0):
+            return True
+    except OSError:
+        return False
 
 
 @dataclass(slots=True)
