@@ -22,7 +22,7 @@ from stream.health import Health, Server, State, pages
 from stream.kafka.connection import Connection
 from stream.kafka.session import Session
 from stream.kafka.settings import ClientSettings, Slot
-from stream.kafka.topics import TopicAdmin, needed
+from stream.kafka.topics import Role, TopicAdmin, needed
 from stream.logs import configure, logger
 from stream.metrics import Metrics, ModelName
 from stream.pipeline import Pipeline
@@ -104,7 +104,7 @@ class Service:
 
     def _require_topics(self, config: Config) -> None:
         """A topic that is missing would otherwise be found out by the first transaction that needs it."""
-        names = needed(config.file)
+        names = {name: role for name, role in needed(config.file).items() if role is not Role.RESOLVED}
         there = TopicAdmin(Connection(config.environment.kafka_properties())).existing(names)
         create = f"create it with `stream topics {self._path} --apply`"
         missing = [f"{role} topic {name} does not exist: {create}" for name, role in names.items() if name not in there]
