@@ -1,0 +1,121 @@
+"""What operators see of the loop: states once a change, lag with its age, rebalances counted once."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from confluent_kafka import TopicPartition
+
+from stream.batch import Messages, Outcome
+from stream.errors import SystemicError, TransactionError
+from stream.health import Health, State
+from stream.kafka.assignment import Assignment
+from stream.metrics import Metrics
+from stream.reporter import Reporter, newest_ms
+from stream.watchdog import Watchdog
+
+
+@dataclass
+class Desk:
+    """A reporter with a clock that the test moves."""
+
+    now: float = 1000.0
+    unread: dict[tuple[str, int], int] = field(default_factory=dict)
+    assignment: Assignment = field(default_factory=Assignment)
+    lines: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.metrics = Metrics("p", topics=["t"])
+        self.health = Health(lambda: self.now)
+        self.watchdog = Watchdog(60.0, lambda: self.now)
+        self.reporter = Reporter(
+            self.metrics,
+            self.health,
+            self.watchdog,
+            self.assignment,
+            lambda: self.unread,
+            clock=lambda: self.now,
+            wall_clock=lambda: self.now,
+            log=self,  # type: ignore[arg-type]
+        )
+
+    def info(self, event: str, **fields: Any) -> None:
+        self.lines.append((event, fields))
+
+    warning = info
+
+    def own(self, *partitions: int) -> None:
+        self.assignment.on_assign(None, [TopicPartition("t", p) for p in partitions])
+
+    def value(self, line: str) -> float:
+        page = self.metrics.exposition()[0].decode()
+        (found,) = [row.split()[-1] for row in page.splitlines() if row.startswith(line + " ")]
+        return float(found)
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def messages(*stamps_ms: int) -> Messages:
+    plain = Messages.of([b"v"] * len(stamps_ms), topic="t")
+    return replace(plain, timestamp=np.array(stamps_ms, np.int64))
+
+
+def test_a_state_is_logged_once_and_its_reason_stays_current(desk: Desk) -> None:
+    for why in ("away", "still away"):
+        desk.reporter.paused(SystemicError("kafka", why))
+    desk.reporter.running()
+    assert [fields["state"] for event, fields in desk.lines if event == "state"] == ["paused", "running"]
+    assert desk.health.state is State.RUNNING
+    assert desk.value('stream_pipeline_state{pipeline="p",state="running"}') == 1
+
+
+def test_a_failed_attempt_is_counted_by_its_reason(desk: Desk) -> None:
+    desk.reporter.failed(TransactionError("sent twice", "late_request"))
+    desk.reporter.failed(SystemicError("registry", "down"))
+    assert desk.value('stream_recoveries_total{pipeline="p",reason="late_request"}') == 1
+    assert desk.value('stream_recoveries_total{pipeline="p",reason="systemic"}') == 1
+
+
+def test_lag_in_seconds_is_the_age_of_what_was_read_last_and_0_at_the_end(desk: Desk) -> None:
+    desk.own(0)
+    desk.unread = {("t", 0): 5}
+    desk.reporter.committed(Outcome(messages(970_000, 990_000), [], [], 2), frozenset(), 0.01)
+    desk.reporter.beat()
+    assert desk.value('stream_consumer_lag_seconds{pipeline="p",topic="t"}') == 10
+    assert desk.value('stream_consumer_lag_events{partition="0",pipeline="p",topic="t"}') == 5
+    desk.unread = {("t", 0): 0}
+    desk.now += 2
+    desk.reporter.beat()
+    assert desk.value('stream_consumer_lag_seconds{pipeline="p",topic="t"}') == 0
+    assert desk.value('stream_consumer_caught_up{pipeline="p",topic="t"}') == 1
+
+
+def test_each_rebalance_is_counted_once(desk: Desk) -> None:
+    desk.own(0)
+    desk.own(1)
+    for _ in range(3):
+        desk.now += 2
+        desk.reporter.beat()
+    assert desk.value('stream_rebalances_total{kind="assigned",pipeline="p"}') == 2
+    assert desk.value('stream_consumer_assigned_partitions{pipeline="p",topic="t"}') == 2
+
+
+def test_a_beat_reaches_watchdog_and_liveness(desk: Desk) -> None:
+    desk.watchdog.expired = lambda seconds: None
+    desk.now += 59
+    desk.reporter.beat()
+    desk.now += 59
+    assert not desk.watchdog.look()
+    assert desk.health.live().status == 200
+    desk.now += 2
+    assert desk.watchdog.look()
+
+
+def test_the_newest_timestamp_is_that_of_the_last_message_of_each_partition() -> None:
+    both = replace(messages(5, 9, 7, -1), partition=np.array([0, 1, 0, 2], np.int32))
+    assert newest_ms(both) == {("t", 0): 7, ("t", 1): 9}
+    assert newest_ms(Messages.of([])) == {}
