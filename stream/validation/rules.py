@@ -79,12 +79,13 @@ def _in_set(expectation: Expectation, fields: Sequence[pa.Field]) -> Compiled | 
     return "the members of value_set are of other types than the column"
 
 
-def _not_in_moments(expectation: Expectation, field: pa.Field, members: Sequence[str]) -> Compiled:
+def _not_in_moments(expectation: Expectation, field: pa.Field, members: Sequence[str]) -> Compiled | str:
     """Whole units since the epoch; a member between two units equals no value."""
     per_second, micros = units_per_second(field), [microseconds(expectation, field, "value_set", m) for m in members]
+    if any(abs(micro) * per_second >= 2**63 * 10**6 for micro in micros):
+        return f"value_set has a time beyond those of {field.type}"
     units = [micro * per_second // 10**6 for micro in micros if micro * per_second % 10**6 == 0]
-    within = [unit for unit in units if abs(unit) < 2**63]
-    return Compiled(kernels.in_numbers(field.name, within, np.int64, negate=True))
+    return Compiled(kernels.in_numbers(field.name, units, np.int64, negate=True))
 
 
 def _in_numbers(path: str, members: Sequence[Any], dtype: Any, negate: bool) -> Compiled:

@@ -203,6 +203,7 @@ def test_sets_agree(kind: str, negate: bool, data: st.DataObject) -> None:
 @differential
 @given(columns(TIMESTAMPS), st.lists(st.integers(-(10**16), 10**16) | st.sampled_from([0, 1, 1717200000000000])))
 def test_sets_of_timestamps_agree(batch: Batch, micros: list[int]) -> None:
+    assume(batch.columns.schema.field("x0").type.unit != "ns" or all(abs(m) < 2**63 // 1000 for m in micros))
     zone = datetime.UTC if batch.columns.schema.field("x0").type.tz else None
     start = datetime.datetime(1970, 1, 1, tzinfo=zone)
     members = [(start + datetime.timedelta(microseconds=micro)).isoformat() for micro in micros]

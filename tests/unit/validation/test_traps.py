@@ -133,6 +133,12 @@ def test_gx_reads_times_in_not_in_set_only() -> None:
     assert rows({"a": MOMENTS}, "column_values_to_not_be_in_set", column="a", value_set=["1970-01-01 00:00:00Z"]) == [0]
 
 
+def test_a_time_in_a_set_that_the_column_cannot_hold_is_a_mistake() -> None:
+    entry = expectation("column_values_to_not_be_in_set", column="a", value_set=["2999-01-01T00:00:00+00:00"])
+    (found,) = compile_problems({"a": MOMENTS.cast(pa.timestamp("ns", "UTC"))}, entry)
+    assert "Out of bounds" in found
+
+
 def test_1_0_and_true_equal_the_whole_number_1() -> None:
     assert rows({"a": pa.array([0, 1])}, "column_values_to_be_in_set", column="a", value_set=[1.0]) == [0]
     assert rows({"a": pa.array([0, 1])}, "column_values_to_be_in_set", column="a", value_set=[True]) == [0]
