@@ -38,6 +38,8 @@ FIELD = [
     ("int", varint(-(2**31) - 1), reasons.OUT_OF_RANGE),
     ("long", b"\xff" * 10 + b"\x01", reasons.OUT_OF_RANGE),
     ("long", b"\xff" * 9 + b"\x02", reasons.OUT_OF_RANGE),
+    ("long", b"\x80" * 10 + b"\x00", reasons.OUT_OF_RANGE),
+    ({"type": "array", "items": "boolean"}, varint(3) + b"\x02", reasons.TRUNCATED),
     ("long", b"\xff" * 9, reasons.TRUNCATED),
     ("double", b"\x00" * 7, reasons.TRUNCATED),
     ("float", b"\x00" * 3, reasons.TRUNCATED),
