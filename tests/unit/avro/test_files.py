@@ -196,12 +196,20 @@ def test_a_container_of_another_writer_is_read(tmp_path: Path, compression: str)
     assert read(path, of, chunk=64) == [{"id": i, "name": "-"} for i in range(500)]
 
 
+def test_what_only_the_encoder_refuses_has_its_number_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "unions.jsonl"
+    path.write_text('{"x": 1}\n{"x": "a"}\n{"x": 2}\n{"x": {"int": "b"}}\n')
+    events = read(path, record(("x", ["int", "string"])), chunk=2)
+    assert events[:3] == [{"x": 1}, {"x": "a"}, {"x": 2}]
+    assert (events[3].row, events[3].reason) == (3, codec.OUT_OF_RANGE)
+
+
 def test_a_bad_value_in_a_container_costs_its_event_alone(tmp_path: Path) -> None:
     path = tmp_path / "events.avro"
     with path.open("wb") as file:
         of = record(("x", "bytes"))
         fastavro.writer(file, fastavro.parse_schema(of), [{"x": b"a"}, {"x": b"\xff"}, {"x": b"c"}])
-    assert read(path, record(("x", "string"))) == [
+    assert read(path, record(("x", "string")), chunk=1) == [
         {"x": "a"},
         Rejected(1, codec.INVALID_UTF8, "text that is not UTF-8"),
         {"x": "c"},
