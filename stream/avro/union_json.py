@@ -72,7 +72,7 @@ def _branch(union: Union, json: Any, tagged: bool) -> tuple[str, Any]:
         return "null", None
     if tagged:
         if not isinstance(json, dict):
-            raise ValueError("not one branch")  # noqa: TRY004 (as the line below)
+            raise ValueError("not one branch")
         ((name, json),) = json.items()
         branch = next((b for b in union.branches if branch_name(b) == name), None)
     else:
