@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, str]] = {
     "topics": "Show the topics a pipeline needs, and create what is missing.",
     "produce": "Write the rows of a file to a topic as Avro events.",
     "tail": "Show the events of a topic, decoded.",
+    "dlq": "Dead letters: look at them, send them again, discard them.",
     "kafka": "A real Apache Kafka for a laptop, from pip packages alone (extra `devkafka`).",
     "model": "Model packages: make one from an ONNX file, verify one.",
     "schema": "Print the JSON Schema of the pipeline file, for editors.",
@@ -36,7 +37,7 @@ COMMANDS: Final[dict[str, str]] = {
 PANELS: Final = {
     "Start here": ("demo",),
     "Pipelines": ("run", "check", "process", "schema", "model"),
-    "Kafka": ("topics", "produce", "tail", "kafka"),
+    "Kafka": ("topics", "produce", "tail", "dlq", "kafka"),
 }
 EPILOG: Final = """\
 [bold]Examples[/bold]
@@ -46,7 +47,7 @@ EPILOG: Final = """\
   stream process pipelines/flights.yaml --input rows.csv --output out
   stream topics pipelines/flights.yaml --apply   create its topics
   stream run pipelines/flights.yaml              run it
-  stream tail flights.dlq --count 10             see what failed, and why
+  stream dlq list pipelines/flights.yaml         see what failed, and why
 
 [bold]Exit codes[/bold]
 

@@ -24,6 +24,7 @@ class PlainReader:
 
     store: SchemaStore
     reader: Schema | None = None
+    codec: str = "auto"
     _decoders: Lru[Frame, Decoder] = field(default_factory=lambda: Lru(MAX_DECODERS))
 
     def read(self, messages: Messages) -> list[dict[str, Any] | Failure]:
@@ -47,7 +48,7 @@ class PlainReader:
         decoder = self._decoders.get(frame)
         if decoder is None:
             writer = self.store.writer_schema(frame)
-            decoder = choose_decoder(writer, self.reader or writer, Limits()).decoder
+            decoder = choose_decoder(writer, self.reader or writer, Limits(), self.codec).decoder
             self._decoders.put(frame, decoder)
         return decoder
 
