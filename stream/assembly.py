@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -90,7 +89,7 @@ class _Assembly:
         if reader_schema is None:
             return None
         stages: list[Stage] = []
-        columns, names = reader_schema.arrow, self._stage_names()
+        columns, names = reader_schema.arrow, self.config.file.stage_names
         for index, entry in enumerate(self.config.file.stages):
             build_stage = kind(entry.kind).build
             stage = self._attempt(
@@ -126,15 +125,6 @@ class _Assembly:
         return (
             None if writer is None or (output.when is not None and when is None) else Output(output.topic, writer, when)
         )
-
-    def _stage_names(self) -> list[str]:
-        """The kind, numbered from the second of its kind on: validate, infer, infer-2."""
-        seen: Counter[str] = Counter()
-        names = []
-        for entry in self.config.file.stages:
-            seen[entry.kind] += 1
-            names.append(entry.kind if seen[entry.kind] == 1 else f"{entry.kind}-{seen[entry.kind]}")
-        return names
 
     def _load(self, name: str) -> Schema:
         return load_schema(self.config.project.find(name))

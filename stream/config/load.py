@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,13 +31,15 @@ class Config:
     file: PipelineFile
     environment: Environment
     document: Document
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """All variables, for references such as ${env:NAME}; never shown."""
 
     @property
     def project(self) -> Project:
-        """Where files that the pipeline file names are looked up."""
+        """What surrounds the stages: where files are looked up, the pipeline's name, the environment."""
         from stream.stages.stage import Project
 
-        return Project(self.path.parent)
+        return Project(self.path.parent, self.file.name, self.environ)
 
     def locate(self, problem: Problem) -> Problem:
         """The problem with its place in the pipeline file, found from `at`; one that has a place keeps it."""
@@ -84,7 +86,7 @@ def load(
         found += located
     if file is None or found or problems:
         raise ConfigurationError([*sorted(found, key=_line), *problems])
-    return Config(path, file, environment, document)
+    return Config(path, file, environment, document, environ)
 
 
 def _text(path: Path) -> str:

@@ -6,6 +6,7 @@ README's configuration table is made of.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
@@ -16,12 +17,13 @@ from pydantic import (
 )
 
 from stream.config.stage_entry import StageEntry
-from stream.units import Duration, Size, format_duration
-from stream.config.values import Delays, Name, Start, Topic, Topics
+from stream.config.values import Name, Start, Topic, Topics
+from stream.stages.retry import Retry
 from stream.stages.text import ExpressionText
+from stream.units import Duration, Size, format_duration
 
-MAX_TIERS: Final = 8
-
+MAX_TIERS: Final = 16
+"""Retry topics of a pipeline: different delays of all its stages."""
 PART: Final = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
@@ -104,28 +106,15 @@ class DeadLetter(BaseModel):
     limit: Limit = Field(default_factory=Limit, description="How many dead letters are normal.")
 
 
-class Retry(BaseModel):
-    """What is done with an event that may pass later, such as when a called service timed out."""
-
-    model_config = PART
-
-    delays_s: Delays = Field(
-        default=(),
-        alias="delays",
-        max_length=MAX_TIERS,
-        description="Waits before each further attempt, rising; each is a topic `<pipeline>.retry.<delay>`, but in"
-        " strict order, where the event waits in its partition. Without any, it becomes a dead letter at once.",
-        examples=[["10s", "1m", "10m"]],
-    )
-
-
 class Failures(BaseModel):
     """What happens to events that fail."""
 
     model_config = PART
 
     dead_letter: DeadLetter = Field(default_factory=DeadLetter, description="Events that cannot be processed.")
-    retry: Retry = Field(default_factory=Retry, description="Events that may pass later.")
+    retry: Retry = Field(
+        default_factory=Retry, description="Events that may pass later; a stage may have a `retry` of its own."
+    )
     order: Literal["relaxed", "strict"] = Field(
         default="relaxed",
         description="`relaxed`: an event that is to be tried again steps aside and others overtake it. `strict`: it"
@@ -213,7 +202,32 @@ class PipelineFile(BaseModel):
         return self.failures.dead_letter.topic or f"{self.name}.dlq"
 
     @property
+    def stage_names(self) -> tuple[str, ...]:
+        """The kind, numbered from the second of its kind on: validate, infer, infer-2."""
+        seen: Counter[str] = Counter()
+        names = []
+        for entry in self.stages:
+            seen[entry.kind] += 1
+            names.append(entry.kind if seen[entry.kind] == 1 else f"{entry.kind}-{seen[entry.kind]}")
+        return tuple(names)
+
+    @property
+    def retry_policies(self) -> dict[str, Retry]:
+        """What holds for each stage: its own `retry`, and `failures.retry` for what that leaves out."""
+        default = self.failures.retry
+        own = [getattr(entry.settings, "retry", None) for entry in self.stages]
+        return {n: default if r is None else r.over(default) for n, r in zip(self.stage_names, own, strict=True)}
+
+    @property
     def retry_tiers(self) -> tuple[RetryTier, ...]:
-        """None in strict order: there an event waits where it is, in its partition."""
-        delays = self.failures.retry.delays_s if self.failures.order == "relaxed" else ()
-        return tuple(RetryTier(f"{self.name}.retry.{format_duration(delay)}", delay) for delay in delays)
+        """One for each delay of any stage. None in strict order: there an event waits where it is, in its partition."""
+        if self.failures.order == "strict":
+            return ()
+        policies = [self.failures.retry, *self.retry_policies.values()]
+        return tuple(
+            RetryTier(self.tier_topic(delay), delay) for delay in sorted({d for p in policies for d in p.delays_s})
+        )
+
+    def tier_topic(self, delay_s: float) -> str:
+        """Stages with equal delays share a topic."""
+        return f"{self.name}.retry.{format_duration(delay_s)}"

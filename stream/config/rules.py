@@ -11,9 +11,11 @@ from stream.config.kafka_properties import (
     DEFAULT_SESSION_TIMEOUT_MS,
     variable,
 )
-from stream.config.pipeline_file import PipelineFile
-from stream.units import format_duration
+from stream.config.pipeline_file import MAX_TIERS, PipelineFile
 from stream.errors import Problem
+from stream.stages import NEEDS_RETRY
+from stream.stages.retry import Retry
+from stream.units import format_duration
 
 
 def broken_rules(file: PipelineFile, environment: Environment) -> Iterator[Problem]:
@@ -23,6 +25,8 @@ def broken_rules(file: PipelineFile, environment: Environment) -> Iterator[Probl
     yield from _schema(file, environment)
     yield from _group(file, environment)
     yield from _timeouts(file, environment)
+    yield from _retries(file)
+    yield from _budgets(file, environment)
 
 
 def _topics(file: PipelineFile) -> Iterator[Problem]:
@@ -100,6 +104,51 @@ def _timeouts(file: PipelineFile, environment: Environment) -> Iterator[Problem]
             f" ({format_duration(poll / 1000)}); lower {variable('session.timeout.ms')} or raise"
             f" {variable('max.poll.interval.ms')}",
             place="environment",
+        )
+
+
+def _retries(file: PipelineFile) -> Iterator[Problem]:
+    """Policies that hold together, and one for every stage at which an event may fail for a while."""
+    default = file.failures.retry
+    yield from _policy(default, ("failures", "retry"))
+    for index, (entry, policy) in enumerate(zip(file.stages, file.retry_policies.values(), strict=True)):
+        own: Retry | None = getattr(entry.settings, "retry", None)
+        said = default.model_fields_set if own is None else default.model_fields_set | own.model_fields_set
+        if own is not None:
+            yield from _policy(policy, ("stages", index, entry.kind, "retry"))
+        if entry.kind in NEEDS_RETRY and "delays_s" not in said:
+            yield Problem(
+                f"stages[{index}].{entry.kind} can fail for a while, and nothing says what happens to an event then:"
+                " add retry: {delays: [10s, 1m, 10m]} here, or for all stages under failures;"
+                " retry: {delays: []} makes it a dead letter at once",
+                ("stages", index, entry.kind),
+            )
+    if len(file.retry_tiers) > MAX_TIERS:
+        yield Problem(
+            f"the stages have {len(file.retry_tiers)} different delays, each a topic; at most {MAX_TIERS}: share some",
+            ("failures", "retry"),
+        )
+
+
+def _policy(policy: Retry, at: tuple[str | int, ...]) -> Iterator[Problem]:
+    if policy.on_exhausted == "hold" and not policy.delays_s:
+        yield Problem("on_exhausted: hold needs delays, the last of which is waited again and again", at)
+    elif policy.max_elapsed_s is not None and policy.delays_s and policy.max_elapsed_s < policy.delays_s[0]:
+        first, longest = format_duration(policy.delays_s[0]), format_duration(policy.max_elapsed_s)
+        yield Problem(f"max_elapsed ({longest}) is shorter than the first delay ({first}): nothing is tried again", at)
+
+
+def _budgets(file: PipelineFile, environment: Environment) -> Iterator[Problem]:
+    """Time for decoding, models and the commit is left, or the group would give the partitions to another."""
+    poll = _milliseconds(environment, "max.poll.interval.ms", DEFAULT_MAX_POLL_INTERVAL_MS)
+    budgets = {i: getattr(entry.settings, "budget_s", 0.0) for i, entry in enumerate(file.stages)}
+    total = sum(budgets.values())
+    if not isinstance(poll, Problem) and total > poll / 2000:
+        index = max(budgets, key=lambda i: budgets[i])
+        yield Problem(
+            f"the budgets of the stages ({format_duration(total)}) must be at most half of max.poll.interval.ms"
+            f" ({format_duration(poll / 1000)}); lower budget or raise {variable('max.poll.interval.ms')}",
+            ("stages", index, file.stages[index].kind, "budget"),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -16,15 +17,18 @@ from stream.config.pipeline_file import (
     Group,
     Limit,
     PipelineFile,
-    Retry,
     Transaction,
 )
-from stream.stages import KINDS
+from stream.stages import kind
+from stream.stages.retry import Retry
 
 Row = tuple[str, str, str]
 
 _PARTS: Final[tuple[type[BaseModel], ...]] = (Batch, DeadLetter, Failures, Group, Limit, Retry, Transaction)
 """Parts of the file that may be left out whole."""
+
+_SETTINGS: Final = re.compile(r"stream__stages__([a-z]+)(?:_settings)?__Settings")
+"""What pydantic calls the models of the stages, all of which are named Settings."""
 
 _SAID: Final = {"pipeline": "name of the file", "failures.dead_letter.topic": "`<pipeline>.dlq`"}
 """Defaults that depend on other values."""
@@ -43,12 +47,11 @@ def json_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of the pipeline file: completion, help and checks in an editor."""
     schema = _untitled(PipelineFile.model_json_schema(by_alias=True))
     schema["required"] = [key for key in schema["required"] if key != "pipeline"]
-    for part in _PARTS:
-        _write_defaults(schema["$defs"][part.__name__]["properties"], part)
     text = json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "stream pipeline", **schema})
-    for kind in KINDS:
-        text = text.replace(f"stream__stages__{kind}__Settings", kind.capitalize())
-    named: dict[str, Any] = json.loads(text)
+    named: dict[str, Any] = json.loads(_SETTINGS.sub(lambda found: found[1].capitalize(), text))
+    for part in _PARTS:
+        _write_defaults(named["$defs"][part.__name__]["properties"], part())
+    _write_defaults(named["$defs"]["Http"]["properties"], kind("http").settings(url="http://host/"))
     return named
 
 
@@ -69,9 +72,9 @@ def _variable_row(variable: Variable) -> Row:
     return f"`{variable.name}`", default, variable.meaning + secret
 
 
-def _write_defaults(properties: dict[str, Any], part: type[BaseModel]) -> None:
+def _write_defaults(properties: dict[str, Any], part: BaseModel) -> None:
     """Defaults as a person would write them: 20ms, not 0.02."""
-    for key, value in part().model_dump(mode="json", by_alias=True).items():
+    for key, value in part.model_dump(mode="json", by_alias=True).items():
         if "default" in properties[key]:
             properties[key]["default"] = value
 
@@ -81,8 +84,8 @@ def _keys(root: dict[str, Any]) -> Iterator[Row]:
         if name == "stages":
             yield _row("stages", found, "required")
             kinds = found["items"]["properties"]
-            for kind, settings in kinds.items():
-                yield from _below(f"stages[].{kind}", settings, root, required=True)
+            for kind_name, settings in kinds.items():
+                yield from _below(f"stages[].{kind_name}", settings, root, required=True)
         else:
             yield from _below(name, found, root, required=name in root["required"])
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
-
-from stream.units import Duration
 
 MAX_NAME: Final = 100
 MAX_TOPIC: Final = 249
@@ -57,12 +54,6 @@ def _start(value: Any) -> str:
     return str(int(moment.timestamp() * 1000))
 
 
-def _rising(value: tuple[float, ...]) -> tuple[float, ...]:
-    if any(later <= earlier for earlier, later in itertools.pairwise(value)):
-        raise ValueError("must rise, each delay longer than the one before, such as [10s, 1m, 10m]")
-    return value
-
-
 def _start_text(start: str) -> str:
     """As a person writes it."""
     return datetime.fromtimestamp(int(start) / 1000, UTC).isoformat() if start.isdecimal() else start
@@ -91,6 +82,3 @@ Topics = Annotated[
     ),
 ]
 """One topic or a list of them."""
-
-Delays = Annotated[tuple[Annotated[float, Duration("100ms", "168h")], ...], AfterValidator(_rising)]
-"""Seconds, rising."""

@@ -18,8 +18,12 @@ KINDS: Final = {
     "transform": "add columns computed by SQL expressions",
     "infer": "score events with an ONNX model",
     "call": "run a Python function of your own over the columns",
+    "http": "call a service over HTTP for each event or for groups of them",
 }
 """What a pipeline file may write under `stages`, and what it does."""
+
+NEEDS_RETRY: Final = frozenset({"http"})
+"""Kinds at which an event can fail that would pass later: their pipeline must say what happens to it then."""
 
 
 class Kind(NamedTuple):

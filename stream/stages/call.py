@@ -3,6 +3,7 @@
 - call:
     function: my_package.rules:adjust      # module:function, looked up in the project's folder too
     adds: {score: double, label: string}   # columns it adds or replaces, with their types
+    retry: {delays: [10s, 1m, 10m]}        # for TransientError; by default that of failures.retry
 
 The function gets a pyarrow.RecordBatch and returns one with as many rows, in the same order, that has
 the columns of `adds`. It may raise PoisonError (this event will never pass) or TransientError (it may
@@ -29,28 +30,12 @@ from stream.batch import Batch, Result, resolve
 from stream.errors import ConfigurationError, Problem, ProcessError
 from stream.stages.arrow_types import plain
 from stream.stages.expression import paths_of
+from stream.stages.retry import Retry
 from stream.stages.stage import Project, Stage
 from stream.stages.text import ColumnName
+from stream.stages.type_names import TYPES, type_named, type_problem
 from stream.suggestion import did_you_mean
 
-TYPES: Final[Mapping[str, pa.DataType]] = {
-    "boolean": pa.bool_(),
-    "int": pa.int32(),
-    "long": pa.int64(),
-    "float": pa.float32(),
-    "double": pa.float64(),
-    "string": pa.string(),
-    "bytes": pa.binary(),
-    "date": pa.date32(),
-    "time-millis": pa.time32("ms"),
-    "time-micros": pa.time64("us"),
-    "timestamp-millis": pa.timestamp("ms", "UTC"),
-    "timestamp-micros": pa.timestamp("us", "UTC"),
-    "timestamp-nanos": pa.timestamp("ns", "UTC"),
-}
-"""Avro's names of types, as `adds` takes them."""
-
-_ARRAY: Final = re.compile(r"array<(.+)>")
 _FUNCTION: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 Function = Callable[[pa.RecordBatch], Any]
 
@@ -77,6 +62,11 @@ class Settings(BaseModel):
         description="What the function gets: columns, fields of records (a.b), meta columns (_key). By default every"
         " column of the event.",
         examples=[["customer.id", "amount", "_timestamp"]],
+    )
+    retry: Retry | None = Field(
+        default=None,
+        description="For events at which the function raises TransientError; what is left out is taken from"
+        " `failures.retry`.",
     )
 
 
@@ -141,7 +131,7 @@ def build(settings: Settings, name: str, schema: pa.Schema, project: Project) ->
         problems += error.problems
     if problems or function is None:
         raise ConfigurationError(problems)
-    adds = {column: _type(text) for column, text in settings.adds.items()}
+    adds = {column: type_named(text) for column, text in settings.adds.items()}
     return Call(name, _extended(schema, adds), settings.function, function, columns, adds, folders)
 
 
@@ -192,21 +182,8 @@ def _column_problems(columns: tuple[str, ...], schema: pa.Schema) -> list[Proble
 
 
 def _type_problems(adds: Mapping[str, str]) -> list[Problem]:
-    problems = []
-    for column, text in adds.items():
-        try:
-            _type(text)
-        except KeyError as error:
-            told = f"no type '{text}'{did_you_mean(str(error.args[0]), TYPES)}; types: {', '.join(TYPES)}, array<...>"
-            problems.append(Problem(told, ("adds", column)))
-    return problems
-
-
-def _type(text: str) -> pa.DataType:
-    """The Arrow type of a type name. Raises KeyError with the part that is not known."""
-    if array := _ARRAY.fullmatch(text):
-        return pa.list_(_type(array[1]))
-    return TYPES[text]
+    told = ((column, type_problem(text)) for column, text in adds.items())
+    return [Problem(what, ("adds", column)) for column, what in told if what]
 
 
 def _extended(schema: pa.Schema, adds: Mapping[str, pa.DataType]) -> pa.Schema:

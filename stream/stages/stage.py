@@ -11,7 +11,8 @@ with all problems at once; `at` of a Problem is relative to the settings, ("suit
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -21,7 +22,10 @@ from stream.batch import Batch, Result
 
 
 class Stage(Protocol):
-    """One step of the line. It has no I/O beyond what its kind is for, and keeps no state of events."""
+    """One step of the line. It has no I/O beyond what its kind is for, and keeps no state of events.
+
+    A stage that holds connections has close() too.
+    """
 
     name: str
     """Metric label and header: the kind, with a number when a pipeline has several of it."""
@@ -41,9 +45,14 @@ class Stage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """Where files named by a pipeline file are looked up: its own folder, then the one above."""
+    """What surrounds a stage. Files that a pipeline file names are looked up in its folder, then the one above.
+
+    environ is for references such as ${env:NAME}: it holds secrets and is never shown.
+    """
 
     folder: Path
+    pipeline: str = ""
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def find(self, name: str) -> Path:
         """The path of a file or folder named in the pipeline file; need not exist."""

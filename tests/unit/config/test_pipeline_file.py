@@ -138,7 +138,7 @@ def test_the_resolved_configuration_shows_defaults_as_people_write_them(load_tex
     resolved = load_text().resolved()
     assert resolved["file"]["batch"] == {"events": 10_000, "bytes": "16MiB", "wait": "20ms"}
     assert resolved["file"]["stages"] == [{"transform": {"gained": "dep_delay - air_time / 60"}}]
-    assert resolved["file"]["failures"]["retry"] == {"delays": []}
+    assert resolved["file"]["failures"]["retry"] == {"delays": [], "max_elapsed": None, "on_exhausted": "dead_letter"}
 
 
 def test_every_kind_of_stage_has_settings_and_build():
