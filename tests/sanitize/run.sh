@@ -1,0 +1,36 @@
+#!/bin/sh
+# Runs the native codec's tests under AddressSanitizer and UndefinedBehaviorSanitizer.
+#
+#   tests/sanitize/run.sh [pytest arguments]      PYTHON=.venv/bin/python, AVRO_CASES=5000
+#
+# The instrumented modules are built in a folder of their own. Python and Arrow allocate with malloc, so that
+# each of their buffers has its red zones too. Leaks are left to the tests of memory: Python's own would drown
+# ours. Those tests watch the resident set, which the sanitizer's quarantine grows, so they are left out here.
+set -eu
+
+root=$(cd "$(dirname "$0")/../.." && pwd)
+python=${PYTHON:-$root/.venv/bin/python}
+case $python in */*) python=$(cd "$(dirname "$python")" && pwd)/$(basename "$python") ;; esac
+build=$(mktemp -d)
+trap 'rm -rf "$build"' EXIT
+
+mkdir "$build/tests" "$build/tests/unit"
+cp -R "$root/stream" "$root/setup.py" "$build/"
+cp -R "$root/tests/unit/avro_native" "$build/tests/unit/"
+find "$build" -name '*.so' -delete
+cd "$build"
+
+flags="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g"
+CC=gcc CFLAGS="$flags" LDFLAGS="$flags" "$python" setup.py -q build_ext --inplace --force
+ls stream/avro/native_decode*.so stream/avro/native_encode*.so
+
+preload=""
+for library in libasan.so libubsan.so libstdc++.so.6; do
+    preload="$preload $(gcc -print-file-name=$library)"
+done
+LD_PRELOAD="$preload" \
+ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:allocator_may_return_null=1 \
+UBSAN_OPTIONS=print_stacktrace=1 \
+PYTHONMALLOC=malloc ARROW_DEFAULT_MEMORY_POOL=system AVRO_CASES="${AVRO_CASES:-2000}" \
+    "$python" -m pytest -q --capture=sys -p no:cacheprovider --import-mode=importlib -o pythonpath="tests ." \
+    -k "not thousand_calls and not thousand_decoders" tests/unit/avro_native "$@"
