@@ -130,7 +130,8 @@ _CONSUMER: Properties = {
 }
 _CLASSIC_GROUP: Properties = {
     "session.timeout.ms": 15_000,
-    "heartbeat.interval.ms": 3_000,
+    # how soon a member learns of a rebalance: when another leaves, its partitions stand still until then
+    "heartbeat.interval.ms": 1_000,
     "partition.assignment.strategy": "cooperative-sticky",
 }
 _CONSUMER_OWNED: Properties = {
