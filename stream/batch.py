@@ -10,7 +10,7 @@ import enum
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +62,8 @@ class FailureClass(enum.StrEnum):
 
     POISON = "poison"
     TRANSIENT = "transient"
+    UNTRIED = "untried"
+    """Its turn did not come within the batch's time: it is read again, and nothing is written of it."""
 
 
 @dataclass(frozen=True, slots=True)
