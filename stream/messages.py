@@ -30,6 +30,29 @@ class Origin(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Places:
+    """Where messages stand in the topics that they were read from: as in Messages."""
+
+    topics: tuple[str, ...]
+    topic: Int32s
+    partition: Int32s
+    offset: Int64s
+
+    def place(self, row: int) -> Origin:
+        return Origin(self.topics[self.topic[row]], int(self.partition[row]), int(self.offset[row]))
+
+    def of(self, topic: str, partition: int) -> npt.NDArray[np.bool_]:
+        """Which messages were read from this partition."""
+        if topic not in self.topics:
+            return np.zeros(len(self.offset), np.bool_)
+        found: npt.NDArray[np.bool_] = (self.topic == self.topics.index(topic)) & (self.partition == partition)
+        return found
+
+    def take(self, keep: npt.NDArray[np.bool_]) -> Places:
+        return Places(self.topics, self.topic[keep], self.partition[keep], self.offset[keep])
+
+
+@dataclass(frozen=True, slots=True)
 class Messages:
     """n messages of one poll.
 
@@ -38,6 +61,9 @@ class Messages:
     flags holds NULL_VALUE and NULL_KEY. headers is None when no message has any.
     next_offsets and group_metadata were taken together with the messages and are what the
     transaction commits; group_metadata is opaque here.
+
+    topic, partition and offset say where an event was read first. read says where it was read now, when
+    that is another place for some of them: a retry tier.
     """
 
     values: bytes | memoryview
@@ -53,6 +79,7 @@ class Messages:
     headers: Sequence[Sequence[Header] | None] | None = None
     next_offsets: Mapping[tuple[str, int], int] = field(default_factory=dict)
     group_metadata: Any = None
+    read: Places | None = None
 
     def __len__(self) -> int:
         return len(self.offset)
@@ -73,6 +100,11 @@ class Messages:
     def origin(self, row: int) -> Origin:
         return Origin(self.topics[self.topic[row]], int(self.partition[row]), int(self.offset[row]))
 
+    @property
+    def places(self) -> Places:
+        """Where each message was read now; next_offsets are of these partitions."""
+        return self.read or Places(self.topics, self.topic, self.partition, self.offset)
+
     def take(self, keep: npt.NDArray[np.bool_], next_offsets: Mapping[tuple[str, int], int]) -> Messages:
         """The messages where keep is true, with offsets of their own to commit."""
         rows = np.flatnonzero(keep).tolist()
@@ -91,6 +123,7 @@ class Messages:
             flags=self.flags[keep],
             headers=None if self.headers is None else [self.headers[row] for row in rows],
             next_offsets=next_offsets,
+            read=None if self.read is None else self.read.take(keep),
         )
 
     @classmethod

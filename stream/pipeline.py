@@ -79,6 +79,12 @@ class Pipeline:
             reports=run.reports,
         )
 
+    def close(self) -> None:
+        """End the connections that stages hold."""
+        for stage in self.stages:
+            if hasattr(stage, "close"):
+                stage.close()
+
 
 @dataclass(slots=True)
 class _Run:

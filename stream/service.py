@@ -11,14 +11,14 @@ from typing import Final, Self
 
 from stream.assembly import build
 from stream.collection import QuietCollector
-from stream.config import Config, load
+from stream.config import Config, PipelineFile, load
 from stream.errors import ConfigurationError
 from stream.failpoints import failpoint
 from stream.failures.dead_letter import DeadLetters
 from stream.failures.limit import DeadLetterLimit
-from stream.failures.retry import FailureRouter, Tier
-from stream.failures.strict import StrictOrder
-from stream.health import Health, Server, State, pages
+from stream.failures.policy import Policies, Policy, Tier
+from stream.failures.retry import FailureRouter
+from stream.health import STALE_AFTER_S, Health, Server, State, pages
 from stream.kafka.connection import Connection
 from stream.kafka.session import Session
 from stream.kafka.settings import ClientSettings, Slot
@@ -27,6 +27,7 @@ from stream.logs import configure, logger
 from stream.metrics import Metrics, ModelName
 from stream.pipeline import Pipeline
 from stream.reporter import Reporter
+from stream.stages.retry import Retry
 from stream.watchdog import Watchdog
 from stream.worker import Summary, Worker
 
@@ -51,6 +52,22 @@ def client_settings(config: Config, slot: int) -> ClientSettings:
         batch_bytes=file.batch.bytes,
         batch_wait_s=file.batch.wait_s,
     )
+
+
+def retry_policies(file: PipelineFile) -> Policies:
+    """What the pipeline file says of events that may pass later, by stage."""
+
+    def policy(retry: Retry) -> Policy:
+        tiers = [Tier(file.tier_topic(delay_s), delay_s) for delay_s in retry.delays_s]
+        return Policy(tiers, retry.max_elapsed_s, hold=retry.on_exhausted == "hold")
+
+    by_stage = {name: policy(retry) for name, retry in file.retry_policies.items()}
+    return Policies(policy(file.failures.retry), by_stage)
+
+
+def longest_batch_s(pipeline: Pipeline) -> float:
+    """What the stages that wait for others may take for one batch: as long as that the loop is not stuck."""
+    return sum(getattr(stage, "budget_s", 0.0) for stage in pipeline.stages)
 
 
 class Service:
@@ -93,7 +110,8 @@ class Service:
         max_bytes = int(settings.user.get("message.max.bytes", MAX_MESSAGE_BYTES)) - HEADROOM_BYTES
         pipeline = build(config, max_bytes)
         self._metrics = metrics = _metrics(config, pipeline)
-        self._health = Health(time.monotonic)
+        self._health = Health(time.monotonic, STALE_AFTER_S + longest_batch_s(pipeline))
+        stack.callback(pipeline.close)
         server = Server(config.environment.http_address, pages(self._health, metrics.exposition), time.monotonic)
         stack.callback(server.close)
         logger().info("started", health=f"http://{server.address}/", topics=list(settings.topics))
@@ -120,18 +138,18 @@ class Service:
         watchdog.start()
         stack.callback(watchdog.stop)
         file = config.file
-        limit, retry = file.failures.dead_letter.limit, file.failures.retry
+        limit = file.failures.dead_letter.limit
         source = session.source
         return Worker(
             pipeline=pipeline,
             session=session,
             router=FailureRouter(
                 DeadLetters(file.dead_letter_topic, file.name, pipeline.max_event_bytes),
-                [Tier(tier.topic, tier.delay_s) for tier in file.retry_tiers],
+                retry_policies(file),
+                strict=file.failures.order == "strict",
             ),
             limit=DeadLetterLimit(limit.ratio, limit.window, limit.consecutive),
             observer=Reporter(metrics, self._health, watchdog, source.assignment, source.lag),
-            strict=StrictOrder(retry.delays_s) if file.failures.order == "strict" else None,
             failpoint=fail,
         )
 

@@ -20,8 +20,7 @@ from typing import Final, Protocol
 from stream.batch import Messages, Outcome, Record
 from stream.errors import AttemptError, SystemicError, TransactionError
 from stream.failures.limit import DeadLetterLimit
-from stream.failures.retry import FailureRouter
-from stream.failures.strict import StrictOrder
+from stream.failures.retry import FailureRouter, Routed
 from stream.pipeline import Pipeline
 
 FIRST_PAUSE_S: Final = 0.5
@@ -99,8 +98,6 @@ class Worker:
     random: Callable[[], float] = random.random
     failpoint: Callable[[str], None] = lambda _name: None
     between_batches: Callable[[], None] = lambda: None
-    strict: StrictOrder | None = None
-    """Holds partitions at transient failures; without it such events step aside."""
     overlap: bool = True
     """Process the next batch while this one commits."""
     summary: Summary = field(default_factory=Summary)
@@ -162,20 +159,19 @@ class Worker:
         outcome = self.pipeline.process(messages)
         self.failpoint("after_process")
         self._finish()
-        self.limit.check(outcome)
-        self._send(outcome, int(self.wall_clock() * 1000))
+        routed = self.router.route(outcome, int(self.wall_clock() * 1000))
+        self.limit.check(routed.outcome, routed.retried)
+        self._send(routed)
         if not self.overlap:
             self._finish()
 
-    def _send(self, outcome: Outcome, now_ms: int) -> None:
-        if self.strict is not None:
-            outcome, holds = self.strict.cut(outcome, now_ms)
-            for hold in holds:
-                self.session.hold(hold.where, hold.offset, hold.until_ms)
-        if len(outcome.messages):
-            routed = self.router.route(outcome, now_ms)
-            self._in_flight = (outcome, routed.retried)
-            self.session.begin_commit(outcome, routed.records)
+    def _send(self, routed: Routed) -> None:
+        for hold in routed.holds:
+            self.session.hold(hold.where, hold.offset, hold.until_ms)
+            self.router.holding(hold)
+        if len(routed.outcome.messages):
+            self._in_flight = (routed.outcome, routed.retried)
+            self.session.begin_commit(routed.outcome, routed.records)
 
     def _finish(self) -> None:
         """Wait for the commit under way and count its batch."""
@@ -185,7 +181,7 @@ class Worker:
 
     def _committed(self, outcome: Outcome, retried: frozenset[int], transaction_s: float) -> None:
         self._in_flight = None
-        self.limit.committed(outcome)
+        self.limit.committed(outcome, retried)
         self.summary.add(outcome, retried, self.clock())
         self.observer.committed(outcome, retried, transaction_s)
 

@@ -62,6 +62,7 @@ def command(
     keys = Keys(schema, key) if key is not None else None
     prefix = store.prefix(config.file.input.topics[0], schema)
     with ExitStack() as stack, counted("processed") as tell:
+        stack.callback(line.close)
         run = FileRun(line, config, prefix, keys, PlainReader(store), _open(config, source, folder, stack))
         for chunk in read_values(source, schema, config.file.batch.events):
             run.process(chunk)
@@ -119,22 +120,35 @@ class FileRun:
         ]
         messages = self._messages(chunk)
         self.rows += len(chunk)
-        failed = self._run(messages) if len(messages) else []
+        failed: list[dict[str, Any]] = []
+        while len(messages):  # events whose turn did not come within the time of one batch go through again
+            told, messages = self._run(messages)
+            failed += told
         for dead in sorted([*refused, *failed], key=lambda what: int(what["row"])):
             self.files[self.config.file.dead_letter_topic].write(json_text(dead) + "\n")
             self.dead_letters[dead["reason"]] += 1
 
-    def _run(self, messages: Messages) -> list[dict[str, Any]]:
-        """Write and count the outputs; gives what is to be said of each event that failed."""
-        try:
-            outcome = self.pipeline.process(messages)
-        except SystemicError as error:
-            raise UnreachableError(f"the pipeline cannot go on: {error}") from error
+    def _run(self, messages: Messages) -> tuple[list[dict[str, Any]], Messages]:
+        """Write and count the outputs; gives what is to be said of each event that failed, and those not tried."""
+        import numpy as np
+
+        from stream.batch import FailureClass
+
+        outcome = self._outcome(messages)
         self._write(outcome)
         self.filtered += outcome.filtered
         self.warnings.update({f"{suite}: {name}": n for (suite, name), n in outcome.warning_counts.items()})
-        events = self._decoded([messages.value(failure.row) for failure in outcome.failures])
-        return [_told(f, messages, event) for f, event in zip(outcome.failures, events, strict=True)]
+        untried = [f.row for f in outcome.failures if f.kind is FailureClass.UNTRIED]
+        failures = [f for f in outcome.failures if f.kind is not FailureClass.UNTRIED]
+        events = self._decoded([messages.value(failure.row) for failure in failures])
+        told = [_told(f, messages, event) for f, event in zip(failures, events, strict=True)]
+        return told, messages.take(np.isin(np.arange(len(messages)), untried), {})
+
+    def _outcome(self, messages: Messages) -> Outcome:
+        try:
+            return self.pipeline.process(messages)
+        except SystemicError as error:
+            raise UnreachableError(f"the pipeline cannot go on: {error}") from error
 
     def _messages(self, chunk: Sequence[bytes | Rejected]) -> Messages:
         """The rows that are events; their offset is the number of the row."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stream.batch import Failure, Messages, Record
-from stream.failures.headers import MAX_ERROR_BYTES, POINTER, error_headers, own_headers, size
+from stream.failures.headers import MAX_ERROR_BYTES, POINTER, Earlier, error_headers, own_headers, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class DeadLetters:
     pipeline: str
     max_bytes: int = 1_000_000
 
-    def record(self, failure: Failure, messages: Messages, now_ms: int) -> Record:
+    def record(self, failure: Failure, messages: Messages, now_ms: int, earlier: Earlier | None = None) -> Record:
         """The original key, value, headers and timestamp plus the error headers.
 
         An event that together with them would be too large becomes a pointer: no value, and
@@ -24,7 +24,7 @@ class DeadLetters:
         """
         row = failure.row
         key, value = messages.key(row), messages.value(row)
-        errors = error_headers(failure, messages, self.pipeline, now_ms)
+        errors = error_headers(failure, messages, self.pipeline, now_ms, earlier)
         if messages.headers is None and len(key or b"") + len(value or b"") + MAX_ERROR_BYTES <= self.max_bytes:
             return Record(self.topic, key, value, errors, max(0, int(messages.timestamp[row])))
         headers = [*own_headers(messages.headers_of(row)), *errors]

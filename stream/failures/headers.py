@@ -7,7 +7,8 @@ the first origin stays.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -18,6 +19,8 @@ OWN: Final = "stream."
 PREFIXES: Final = (STREAMS, OWN)
 ORIGIN: Final = (STREAMS + "topic", STREAMS + "partition", STREAMS + "offset")
 ATTEMPTS: Final = "stream.attempts"
+STAGE_ATTEMPTS: Final = "stream.stage-attempts"
+"""Of a retry: at which stages the attempts failed, "http=2,http-2=1", since each stage has a policy of its own."""
 FIRST_FAILED: Final = "stream.first-failed"
 DUE: Final = "stream.due"
 """Not to be tried again before: ms since the epoch."""
@@ -32,20 +35,60 @@ MAX_ERROR_BYTES: Final = 64 * 1024
 """More than the error headers of one event can be, facts included."""
 
 
-def error_headers(failure: Failure, messages: Messages, pipeline: str, now_ms: int) -> list[Header]:
-    """Where the event came from first, why it failed this time, and how often it was tried."""
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The failed attempts of an event so far. by_stage: stage -> how many of them failed there."""
+
+    attempts: int = 0
+    first_failed_ms: int | None = None
+    by_stage: Mapping[str, int] = field(default_factory=dict)
+
+    def at(self, stage: str) -> int:
+        return self.by_stage.get(stage, 0)
+
+    def failed(self, stage: str, now_ms: int) -> Earlier:
+        """With one more of them."""
+        first = now_ms if self.first_failed_ms is None else self.first_failed_ms
+        return Earlier(self.attempts + 1, first, {**self.by_stage, stage: self.at(stage) + 1})
+
+
+NEVER: Final = Earlier()
+
+
+def earlier_of(messages: Messages, row: int) -> Earlier:
+    """What the headers of a message that waited in a retry tier tell."""
+    headers = dict(messages.headers_of(row)) if messages.headers is not None else {}
+    if ATTEMPTS not in headers:
+        return NEVER
+    counts = (part.rpartition("=") for part in (headers.get(STAGE_ATTEMPTS) or b"").decode(errors="replace").split(","))
+    by_stage = {stage: number(count.encode()) or 0 for stage, _, count in counts if stage}
+    return Earlier(number(headers[ATTEMPTS]) or 0, number(headers.get(FIRST_FAILED)), by_stage)
+
+
+def stage_attempts(earlier: Earlier) -> Header:
+    return STAGE_ATTEMPTS, ",".join(f"{stage}={count}" for stage, count in earlier.by_stage.items()).encode()
+
+
+def error_headers(
+    failure: Failure, messages: Messages, pipeline: str, now_ms: int, earlier: Earlier | None = None
+) -> list[Header]:
+    """Where the event came from first, why it failed this time, and how often it was tried.
+
+    earlier: attempts that are not in the event's headers, since it was held in its partition.
+    """
     origin = messages.origin(failure.row)
-    earlier = dict(messages.headers_of(failure.row)) if messages.headers is not None else {}
-    now = b"%d" % now_ms
+    found = dict(messages.headers_of(failure.row)) if messages.headers is not None else {}
+    known = earlier or earlier_of(messages, failure.row)
+    first_failed_ms = now_ms if known.first_failed_ms is None else known.first_failed_ms
     return [
-        (ORIGIN[0], earlier.get(ORIGIN[0]) or origin.topic.encode()),
-        (ORIGIN[1], earlier.get(ORIGIN[1]) or b"%d" % origin.partition),
-        (ORIGIN[2], earlier.get(ORIGIN[2]) or b"%d" % origin.offset),
+        (ORIGIN[0], found.get(ORIGIN[0]) or origin.topic.encode()),
+        (ORIGIN[1], found.get(ORIGIN[1]) or b"%d" % origin.partition),
+        (ORIGIN[2], found.get(ORIGIN[2]) or b"%d" % origin.offset),
         *_cause_headers(pipeline, _cause(failure)),
-        (ATTEMPTS, b"%d" % ((number(earlier.get(ATTEMPTS)) or 0) + 1)),
-        (OWN + "failed", now),
-        (FIRST_FAILED, earlier.get(FIRST_FAILED) or now),
-        *([(REPLAYS, earlier[REPLAYS])] if REPLAYS in earlier else ()),
+        (ATTEMPTS, b"%d" % (known.attempts + 1)),
+        (OWN + "failed", b"%d" % now_ms),
+        (FIRST_FAILED, b"%d" % first_failed_ms),
+        *([(REPLAYS, found[REPLAYS])] if REPLAYS in found else ()),
     ]
 
 
@@ -75,11 +118,6 @@ def _cause_headers(pipeline: str, cause: _Cause) -> tuple[Header, ...]:
         **{OWN + name: text for name, text in cause.facts},
     }
     return tuple((name, text[:MAX_TEXT_CHARS].encode()) for name, text in texts.items())
-
-
-def attempts_of(messages: Messages, row: int) -> int:
-    """How often the event was tried, this time included."""
-    return (number(dict(messages.headers_of(row)).get(ATTEMPTS)) or 0) + 1
 
 
 def own_headers(headers: Iterable[Header]) -> list[Header]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stream.batch import FailureClass, Int64s, Outcome
+from stream.batch import Int64s, Outcome
 from stream.errors import SystemicError
 
 
@@ -28,9 +28,12 @@ class DeadLetterLimit:
     """(events, dead letters) of committed batches, together at least the window where there were so many."""
     _run: int = 0
 
-    def check(self, outcome: Outcome) -> None:
-        """Raises SystemicError when this outcome, committed, would be over the limit."""
-        dead, n = _dead(outcome), len(outcome.messages)
+    def check(self, outcome: Outcome, retried: frozenset[int] = frozenset()) -> None:
+        """Raises SystemicError when this outcome, committed, would be over the limit.
+
+        retried: rows of failures that are no dead letters, since they are tried again.
+        """
+        dead, n = _dead(outcome, retried), len(outcome.messages)
         run, _ = _runs(dead, n, self._run)
         if run > self.consecutive:
             text = f"{run} dead letters in a row, over the limit of {self.consecutive}"
@@ -40,9 +43,9 @@ class DeadLetterLimit:
             text = f"{failed} of the last {events} events failed, over the limit of {self.ratio:.0%}"
             raise SystemicError("dead_letter_limit", text)
 
-    def committed(self, outcome: Outcome) -> None:
+    def committed(self, outcome: Outcome, retried: frozenset[int] = frozenset()) -> None:
         """The outcome was committed: it counts from now on."""
-        dead, n = _dead(outcome), len(outcome.messages)
+        dead, n = _dead(outcome, retried), len(outcome.messages)
         _, self._run = _runs(dead, n, self._run)
         self._recent.append((n, len(dead)))
         while sum(events for events, _ in self._recent) - self._recent[0][0] >= self.window:
@@ -57,9 +60,9 @@ class DeadLetterLimit:
         return events, dead
 
 
-def _dead(outcome: Outcome) -> Int64s:
+def _dead(outcome: Outcome, retried: frozenset[int]) -> Int64s:
     """Sorted message indexes of the outcome's dead letters."""
-    return np.array(sorted(f.row for f in outcome.failures if f.kind is FailureClass.POISON), np.int64)
+    return np.array(sorted(f.row for f in outcome.failures if f.row not in retried), np.int64)
 
 
 def _runs(dead: Int64s, n: int, before: int) -> tuple[int, int]:

@@ -1,65 +1,121 @@
-"""Retry tiers: an event that may pass later waits in a topic of its own, with the time it is due.
+"""Where each failure of a batch goes: a retry tier, the dead letters, or nowhere yet, since it holds its partition.
 
-Each tier holds one delay, so the head of a partition is always due first. The record is written in the
-batch's own transaction, and read again by the same worker, never early.
+An event that may pass later waits in a topic of its own, with the time it is due. Each tier holds one
+delay, so the head of a partition is always due first. The record is written in the batch's own
+transaction, and read again by the same worker, never early.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stream.batch import Failure, FailureClass, Messages, Outcome, Record
 from stream.failures.dead_letter import DeadLetters
-from stream.failures.headers import DUE, TIMESTAMP, attempts_of, error_headers, own_headers, size
-
-
-@dataclass(frozen=True, slots=True)
-class Tier:
-    """A topic whose events are due delay_s seconds after they were written to it."""
-
-    topic: str
-    delay_s: float
+from stream.failures.headers import (
+    DUE,
+    TIMESTAMP,
+    Earlier,
+    earlier_of,
+    error_headers,
+    own_headers,
+    size,
+    stage_attempts,
+)
+from stream.failures.policy import Policies
+from stream.failures.strict import HeldAttempts, Hold, Partition, without
 
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """Where the failures of one outcome go. retried: message rows that went to a tier."""
+    """outcome: what may be committed now. records: of its failures. retried: rows that went to a tier.
 
-    records: Sequence[Record]
-    retried: frozenset[int]
+    holds: partitions that wait, at the first message that is not in the outcome any more.
+    """
+
+    outcome: Outcome
+    records: Sequence[Record] = ()
+    retried: frozenset[int] = frozenset()
+    holds: Sequence[Hold] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FailureRouter:
-    """Decides for each failure: the next tier while there is one and it may help, else the dead letters."""
+    """Decides for each failure by the policy of its stage. strict: what may pass later never steps aside."""
 
     dead_letters: DeadLetters
-    tiers: Sequence[Tier] = ()
+    policies: Policies = field(default_factory=Policies)
+    strict: bool = False
+    _held: HeldAttempts = field(default_factory=HeldAttempts)
 
     def route(self, outcome: Outcome, now_ms: int) -> Routed:
+        """now_ms: ms since the epoch. Nothing is remembered of it: see `holding`."""
+        holds = self._holds(outcome, now_ms)
+        kept = without(outcome, {hold.where: hold.row for hold in holds}) if holds else outcome
         records, retried = [], set()
-        for failure in outcome.failures:
-            retry = self._retry(failure, outcome.messages, now_ms)
-            if retry is not None:
+        for failure in kept.failures:
+            record = None
+            if failure.kind is not FailureClass.POISON:
+                record = self._retry(failure, kept.messages, now_ms)
+            if record is not None:
                 retried.add(failure.row)
-            records.append(retry or self.dead_letters.record(failure, outcome.messages, now_ms))
-        return Routed(records, frozenset(retried))
+            earlier = self._held_earlier(kept.messages, failure.row)
+            records.append(record or self.dead_letters.record(failure, kept.messages, now_ms, earlier))
+        return Routed(kept, records, frozenset(retried), holds)
+
+    def holding(self, hold: Hold) -> None:
+        """The partition waits: the attempt counts from now on."""
+        self._held.note(hold)
+
+    def _holds(self, outcome: Outcome, now_ms: int) -> list[Hold]:
+        """At the first failure of each partition that must wait there."""
+        waiting = [f for f in outcome.failures if f.kind is not FailureClass.POISON]
+        holds: dict[Partition, Hold] = {}
+        for failure in sorted(waiting, key=lambda f: f.row):
+            where = outcome.messages.places.place(failure.row)[:2]
+            hold = None if where in holds else self._hold(failure, outcome.messages, now_ms)
+            if hold is not None:
+                holds[where] = hold
+        return list(holds.values())
+
+    def _hold(self, failure: Failure, messages: Messages, now_ms: int) -> Hold | None:
+        topic, partition, offset = messages.places.place(failure.row)
+        if failure.kind is FailureClass.UNTRIED:
+            return Hold((topic, partition), offset, now_ms, failure.row)
+        failed = self._failed(failure, messages, now_ms)
+        policy = self.policies.of(failure.stage)
+        if not self.strict and policy.next(failed, failure.stage, now_ms) is not None:
+            return None
+        wait_s = policy.hold_s(failed, failure.stage, now_ms)
+        if wait_s is None:
+            return None
+        return Hold((topic, partition), offset, now_ms + int(wait_s * 1000), failure.row, failed)
 
     def _retry(self, failure: Failure, messages: Messages, now_ms: int) -> Record | None:
-        """None when it cannot help, when all tiers were tried, or when the event is too large to be written again."""
+        """None when all tiers were tried, in strict order, or when the event is too large to be written again."""
         row = failure.row
-        attempt = attempts_of(messages, row)
-        if failure.kind is not FailureClass.TRANSIENT or attempt > len(self.tiers):
+        failed = self._failed(failure, messages, now_ms)
+        tier = None if self.strict else self.policies.of(failure.stage).next(failed, failure.stage, now_ms)
+        if tier is None:
             return None
-        tier = self.tiers[attempt - 1]
         key, value = messages.key(row), messages.value(row)
         headers = [
             *own_headers(messages.headers_of(row)),
-            *error_headers(failure, messages, self.dead_letters.pipeline, now_ms),
+            *error_headers(failure, messages, self.dead_letters.pipeline, now_ms, self._held_earlier(messages, row)),
+            stage_attempts(failed),
             (DUE, b"%d" % (now_ms + int(tier.delay_s * 1000))),
             (TIMESTAMP, b"%d" % messages.timestamp[row]),
         ]
         if size(key, value, headers) > self.dead_letters.max_bytes:
             return None
         return Record(tier.topic, key, value, headers, now_ms)
+
+    def _failed(self, failure: Failure, messages: Messages, now_ms: int) -> Earlier:
+        """All failed attempts of the event, this one included."""
+        earlier = self._held_earlier(messages, failure.row) or earlier_of(messages, failure.row)
+        return earlier.failed(failure.stage, now_ms)
+
+    def _held_earlier(self, messages: Messages, row: int) -> Earlier | None:
+        """Attempts of an event that held its partition, which its headers do not tell."""
+        topic, partition, offset = messages.places.place(row)
+        return self._held.of((topic, partition), offset)

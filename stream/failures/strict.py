@@ -1,68 +1,65 @@
-"""Strict order: an event that may pass later holds its partition, and what is behind it waits too."""
+"""Holding a partition: an event waits where it is, and what is behind it waits too.
+
+In strict order each transient failure does that. In relaxed order it is what `on_exhausted: hold` asks for
+after the last attempt, and what becomes of events whose turn did not come within the batch's time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from stream.batch import FailureClass, Messages, Origin, Outcome, Rows, pack
+from stream.batch import Messages, Outcome, Rows, pack
+from stream.failures.headers import Earlier
 
 Partition = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Read on from offset in this partition, but not before until_ms (ms since the epoch)."""
+    """Read on from offset in this partition, but not before until_ms (ms since the epoch).
+
+    row: of the message that waits. failed: its attempts, the one that failed just now included; None when
+    it was not tried.
+    """
 
     where: Partition
     offset: int
     until_ms: int
+    row: int
+    failed: Earlier | None = None
 
 
 @dataclass(slots=True)
-class StrictOrder:
-    """Cuts outcomes at transient failures. delays_s: waits before each further attempt of one event.
-
-    After the last of them the event is let through as it is, to become a dead letter. Attempts are
-    counted in memory: a restart begins anew, which only means more attempts.
+class HeldAttempts:
+    """Attempts of the events that hold partitions, one each. In memory: a restart begins anew, which only
+    means more attempts.
     """
 
-    delays_s: Sequence[float]
-    _tries: dict[Partition, tuple[int, int]] = field(default_factory=dict)
-    """(offset, attempts so far) of the event that holds a partition."""
+    _held: dict[Partition, tuple[int, Earlier]] = field(default_factory=dict)
 
-    def cut(self, outcome: Outcome, now_ms: int) -> tuple[Outcome, list[Hold]]:
-        """The part of the outcome that may be committed now, and the partitions to hold."""
-        messages = outcome.messages
-        first: dict[Partition, int] = {}
-        for failure in sorted(outcome.failures, key=lambda f: f.row):
-            if failure.kind is FailureClass.TRANSIENT and self._may_wait(messages.origin(failure.row)):
-                topic, partition, _ = messages.origin(failure.row)
-                first.setdefault((topic, partition), failure.row)
-        holds = [self._hold(where, messages.origin(row), now_ms) for where, row in first.items()]
-        return (without(outcome, first), holds) if first else (outcome, [])
+    def of(self, where: Partition, offset: int) -> Earlier | None:
+        held, earlier = self._held.get(where, (-1, None))
+        return earlier if held == offset else None
 
-    def _may_wait(self, origin: Origin) -> bool:
-        offset, tries = self._tries.get(origin[:2], (-1, 0))
-        return (tries if offset == origin.offset else 0) < len(self.delays_s)
-
-    def _hold(self, where: Partition, origin: Origin, now_ms: int) -> Hold:
-        offset, tries = self._tries.get(where, (-1, 0))
-        tries = tries if offset == origin.offset else 0
-        self._tries[where] = (origin.offset, tries + 1)
-        return Hold(where, origin.offset, now_ms + int(self.delays_s[tries] * 1000))
+    def note(self, hold: Hold) -> None:
+        if hold.failed is not None:
+            self._held[hold.where] = (hold.offset, hold.failed)
 
 
-def without(outcome: Outcome, first: dict[Partition, int]) -> Outcome:
-    """The outcome less, in each of these partitions, the given message row and all behind it."""
+def without(outcome: Outcome, first: Mapping[Partition, int]) -> Outcome:
+    """The outcome less, in each of these partitions, the given message row and all behind it.
+
+    Partitions are those the messages were read from now, a retry tier's for example.
+    """
     messages = outcome.messages
+    places = messages.places
     keep = np.ones(len(messages), np.bool_)
-    for (topic, partition), row in first.items():
-        of_it = (messages.topic == messages.topics.index(topic)) & (messages.partition == partition)
-        keep &= ~(of_it & (np.arange(len(messages)) >= row))
+    for where, row in first.items():
+        keep &= ~(places.of(*where) & (np.arange(len(messages)) >= row))
     index = np.cumsum(keep) - 1
     outputs = [_kept(rows, keep, index) for rows in outcome.outputs]
     failures = [replace(f, row=int(index[f.row])) for f in outcome.failures if keep[f.row]]
@@ -77,15 +74,16 @@ def without(outcome: Outcome, first: dict[Partition, int]) -> Outcome:
     )
 
 
-def _next_offsets(messages: Messages, keep: npt.NDArray[np.bool_], first: dict[Partition, int]) -> dict[Partition, int]:
+def _next_offsets(
+    messages: Messages, keep: npt.NDArray[np.bool_], first: Mapping[Partition, int]
+) -> dict[Partition, int]:
     """A held partition goes on at the event that holds it, if anything before it was processed at all."""
     offsets = dict(messages.next_offsets)
-    for (topic, partition), row in first.items():
-        of_it = (messages.topic == messages.topics.index(topic)) & (messages.partition == partition)
-        if (of_it & keep).any():
-            offsets[topic, partition] = int(messages.offset[row])
+    for where, row in first.items():
+        if (messages.places.of(*where) & keep).any():
+            offsets[where] = int(messages.places.offset[row])
         else:
-            del offsets[topic, partition]
+            del offsets[where]
     return offsets
 
 

@@ -157,6 +157,7 @@ class Source:
     def hold(self, where: Partition, offset: int, until_ms: int) -> None:
         """Read no further than before `offset` until it is due; events of other partitions go on."""
         self.waiting.hold(where, until_ms)
+        self.assignment.at_end.discard(where)
         self._stand_at({where: offset})
 
     def pause(self) -> None:
@@ -171,8 +172,9 @@ class Source:
 
         A member that owns nothing may be waiting for what a dead one still holds: it is not caught up.
         """
-        owned = self.assignment.owned
-        return bool(owned) and owned <= self.assignment.at_end | self.waiting.until.keys()
+        owned, now_ms = self.assignment.owned, self._now_ms()
+        waiting = {where for where, until_ms in self.waiting.until.items() if until_ms > now_ms}
+        return bool(owned) and owned <= self.assignment.at_end | waiting
 
     def lag(self) -> dict[Partition, int]:
         """Events not read yet, by owned partition, from cached watermarks: no request is made."""

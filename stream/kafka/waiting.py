@@ -86,4 +86,5 @@ def as_first_read(messages: Messages, tiers: frozenset[str]) -> Messages:
         partition=partition,
         offset=offset,
         timestamp=timestamp,
+        read=messages.places,
     )

@@ -67,3 +67,10 @@ def test_a_batch_that_was_not_committed_does_not_count() -> None:
     limit.check(outcome("xx"))
     with pytest.raises(SystemicError, match="4 dead letters in a row"):
         limit.check(outcome("xxx"))
+
+
+def test_what_is_tried_again_is_no_dead_letter_and_what_is_not_is_one() -> None:
+    limit = DeadLetterLimit(ratio=1.0, window=10, consecutive=2)
+    limit.check(outcome("xxx"), retried=frozenset({1}))
+    with pytest.raises(SystemicError):
+        limit.check(outcome("xxx"), retried=frozenset())

@@ -8,11 +8,13 @@ from confluent_kafka import Message
 
 from stream.batch import Failure, FailureClass, Header, Messages, Outcome, Record
 from stream.failures.dead_letter import DeadLetters
-from stream.failures.retry import FailureRouter, Tier
+from stream.failures.policy import Policies, Policy, Tier
+from stream.failures.retry import FailureRouter
 from stream.kafka.gather import gather
 from stream.kafka.waiting import Waiting, as_first_read
 
-ROUTER = FailureRouter(DeadLetters("p.dlq", "p"), [Tier("p.retry.10s", 10.0), Tier("p.retry.1m", 60.0)])
+POLICY = Policy([Tier("p.retry.10s", 10.0), Tier("p.retry.1m", 60.0)])
+ROUTER = FailureRouter(DeadLetters("p.dlq", "p"), Policies(POLICY))
 TIERS = frozenset({"p.retry.10s", "p.retry.1m"})
 
 
@@ -66,7 +68,7 @@ def test_what_was_retried_is_told_apart_from_dead_letters() -> None:
 
 
 def test_an_event_too_large_to_be_written_again_is_a_dead_letter_at_once() -> None:
-    router = FailureRouter(DeadLetters("p.dlq", "p", max_bytes=10), ROUTER.tiers)
+    router = FailureRouter(DeadLetters("p.dlq", "p", max_bytes=10), Policies(POLICY))
     (record,) = router.route(failed(FailureClass.TRANSIENT), 0).records
     assert (record.topic, record.value) == ("p.dlq", None)
 
@@ -116,3 +118,55 @@ def test_without_tiers_messages_are_untouched() -> None:
     messages = Messages.of([b"a"])
     assert as_first_read(messages, frozenset()) is messages
     assert np.array_equal(messages.offset, [0])
+
+
+def exhausted_at(stage: str, header: str) -> Record:
+    """The record of an event that failed at a stage now, and earlier as the header tells."""
+    headers: list[Header] = [("stream.attempts", b"2"), ("stream.stage-attempts", header.encode())]
+    outcome = failed(FailureClass.TRANSIENT, headers)
+    (record,) = ROUTER.route(replace(outcome, failures=[replace(outcome.failures[0], stage=stage)]), 0).records
+    return record
+
+
+def test_the_tier_is_that_of_the_failing_stages_own_attempts() -> None:
+    assert exhausted_at("http", "http=1,http-2=1").topic == "p.retry.1m"
+    assert exhausted_at("http", "http-2=2").topic == "p.retry.10s"
+    assert exhausted_at("http", "http=2").topic == "p.dlq"
+    assert dict(exhausted_at("http", "http-2=2").headers)["stream.stage-attempts"] == b"http-2=2,http=1"
+
+
+def test_attempts_of_all_stages_are_told() -> None:
+    assert dict(exhausted_at("http", "http-2=2").headers)["stream.attempts"] == b"3"
+
+
+@pytest.mark.parametrize("header", ["", ",", "http", "=1", "http=x", "http=-1", "http=99999999999999999999999"])
+def test_a_header_that_another_program_wrote_counts_as_none(header: str) -> None:
+    assert exhausted_at("http", header).topic == "p.retry.10s"
+
+
+def test_a_stage_has_its_own_policy() -> None:
+    own = Policy([Tier("p.retry.5s", 5.0)])
+    router = FailureRouter(DeadLetters("p.dlq", "p"), Policies(POLICY, {"http": own, "call": Policy()}))
+    topics = []
+    for stage in ("http", "call", "call-2"):
+        outcome = failed(FailureClass.TRANSIENT)
+        outcome = replace(outcome, failures=[replace(outcome.failures[0], stage=stage)])
+        topics += [record.topic for record in router.route(outcome, 0).records]
+    assert topics == ["p.retry.5s", "p.dlq", "p.retry.10s"]
+
+
+def test_max_elapsed_is_measured_from_the_first_failure() -> None:
+    router = FailureRouter(DeadLetters("p.dlq", "p"), Policies(replace(POLICY, max_elapsed_s=100.0)))
+    headers: list[Header] = [("stream.attempts", b"1"), ("stream.stage-attempts", b"call=1")]
+    topics = []
+    for first_ms in (b"10000", b"9999"):
+        outcome = failed(FailureClass.TRANSIENT, [*headers, ("stream.first-failed", first_ms)])
+        topics += [record.topic for record in router.route(outcome, 50_000).records]
+    assert topics == ["p.retry.1m", "p.dlq"]
+
+
+def test_a_retry_is_committed_with_the_offset_of_the_tier_it_was_read_from() -> None:
+    messages = as_first_read(gather([read_again(routed())]), TIERS)
+    assert (messages.origin(0), messages.places.place(0)) == (("t", 0, 5), ("p.retry.10s", 3, 900))
+    kept = messages.take(np.array([True]), messages.next_offsets)
+    assert kept.places.place(0) == ("p.retry.10s", 3, 900)
