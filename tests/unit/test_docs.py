@@ -13,11 +13,13 @@ from typer.exceptions import TyperException
 
 from stream.batch import Failure, FailureClass, Messages
 from stream.cli import COMMANDS, load, main
+from stream.config import load as load_pipeline
 from stream.config.environment import names
 from stream.config.kafka_properties import PREFIX, property_of
 from stream.errors import ExitCode
 from stream.failures import headers
 from stream.kafka.settings import ClientSettings, Slot
+from stream.kafka.topics import needed
 from stream.metrics import METRICS, Kind
 
 ROOT = Path(__file__).parents[2]
@@ -48,14 +50,19 @@ def parametrized(found: Callable[[str], Iterator[str]]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("document", "found"), cases, ids=[f"{name}: {item}"[:100] for name, item in cases])
 
 
-@pytest.fixture(scope="module")
-def generate() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+def module(path: str) -> ModuleType:
+    """A file that is in no package, imported."""
+    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
     assert spec is not None
     assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def generate() -> ModuleType:
+    return module("docs/generate.py")
 
 
 def test_the_tables_are_those_of_the_code(generate: ModuleType) -> None:
@@ -93,6 +100,14 @@ def definitions(tree: ast.Module) -> set[str]:
     top = [node for node in tree.body if isinstance(node, kinds)]
     methods = {f"{c.name}.{m.name}" for c in top if isinstance(c, ast.ClassDef) for m in c.body if isinstance(m, kinds)}
     return {node.name for node in top} | methods
+
+
+def test_the_table_of_libraries_is_that_of_the_architecture_test() -> None:
+    section = TEXTS["docs/architecture.md"].partition("| Library |")[2].partition("\n\n")[0]
+    rows = [line.split("|")[1:3] for line in section.splitlines() if "`" in line]
+    told = {name: set(re.findall(r"`([^`]+)`", where)) for names_, where in rows for name in names_.strip().split(", ")}
+    owners = module("tests/unit/test_architecture.py").OWNERS
+    assert told == {library: set(places) for library, places in owners.items()}
 
 
 def commands(text: str) -> Iterator[str]:
@@ -250,3 +265,9 @@ def test_the_lines_of_the_tour_are_those_one_sees(
     seen = [" ".join(line.split()) for line in printed.splitlines()]
     assert len(shown[1]) > 5
     assert [line for line in shown[1] if line not in seen] == []
+
+
+def test_the_topics_of_the_tour_are_those_of_the_pipeline() -> None:
+    (shown,) = [lines for command, lines in outputs(TEXTS["README.md"]) if command.startswith("stream topics")]
+    needs = needed(load_pipeline(ROOT / "pipelines/tickets.yaml", {}).file)
+    assert [line.partition(" created")[0] for line in shown[1:]] == [f"{role} {topic}" for topic, role in needs.items()]
