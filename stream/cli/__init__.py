@@ -19,7 +19,7 @@ import typer.core
 import typer.main
 
 import stream
-from stream.errors import ConfigurationError, ExitCode, ProcessError
+from stream.errors import ConfigurationError, ExitCode, Problem, ProcessError
 
 COMMANDS: Final[dict[str, str]] = {
     "demo": "Watch 336,776 real flights go through a real Kafka, exactly once, over a worker that is killed.",
@@ -112,10 +112,11 @@ def load(name: str) -> Any:
 
 
 def report(error: ProcessError) -> None:
-    """One line a problem, on stderr."""
+    """One line a problem, on stderr; one with a place begins with it, as editors want it."""
     problems = error.problems if isinstance(error, ConfigurationError) else (error,)
     for problem in problems:
-        typer.echo(f"error: {problem}", err=True)
+        placed = isinstance(problem, Problem) and problem.place
+        typer.echo(problem if placed else f"error: {problem}", err=True)
     for text in getattr(error, "__notes__", ()):
         typer.echo(text, err=True)
 

@@ -107,7 +107,7 @@ def failing(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> Result:
 def test_every_mistake_in_the_configuration_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     problems = [Problem("stage is not known", place="p.yaml:3:5"), Problem("no such topic")]
     result = failing(ConfigurationError(problems), monkeypatch)
-    assert result.stderr == "error: p.yaml:3:5: stage is not known\nerror: no such topic\n"
+    assert result.stderr == "p.yaml:3:5: stage is not known\nerror: no such topic\n"
     assert result.exit_code == ExitCode.CONFIGURATION
 
 
