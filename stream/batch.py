@@ -211,12 +211,18 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class StageReport:
-    """What one stage did with one batch, for the metrics."""
+    """What one stage did with one batch, for the metrics; or with several."""
 
     stage: str
     seconds: float
     passed: int
     failed: int
+
+    def plus(self, other: StageReport) -> StageReport:
+        """Both together."""
+        return StageReport(
+            self.stage, self.seconds + other.seconds, self.passed + other.passed, self.failed + other.failed
+        )
 
 
 @dataclass(frozen=True, slots=True)
