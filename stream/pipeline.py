@@ -79,6 +79,12 @@ class Pipeline:
             reports=run.reports,
         )
 
+    def hurry(self) -> None:
+        """Stages that wait for others leave the rest of their batch untried; for a signal handler."""
+        for stage in self.stages:
+            if hasattr(stage, "hurry"):
+                stage.hurry()
+
     def close(self) -> None:
         """End the connections that stages hold."""
         for stage in self.stages:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from stream.batch import Messages, Outcome, Record
+from stream.batch import Messages, Outcome, Record, StageReport
 from stream.errors import AttemptError, SystemicError, TransactionError
 from stream.failures.limit import DeadLetterLimit
 from stream.failures.retry import FailureRouter, Routed
@@ -58,7 +58,7 @@ class Observer(Protocol):
 
 @dataclass(slots=True)
 class Summary:
-    """What one run did. wall_s is from the first batch polled to the last commit."""
+    """What one run did. wall_s and cpu_s (of the whole process) are from the first batch polled to the last commit."""
 
     events: int = 0
     outputs: Counter[str] = field(default_factory=Counter)
@@ -69,19 +69,37 @@ class Summary:
     recoveries: int = 0
     first_poll_s: float | None = None
     last_commit_s: float = 0.0
+    first_poll_cpu_s: float = 0.0
+    last_commit_cpu_s: float = 0.0
+    transaction_s: float = 0.0
+    stages: dict[str, StageReport] = field(default_factory=dict)
+    """The reports of all batches added up, by stage."""
+
+    @property
+    def cpu_s(self) -> float:
+        return max(0.0, self.last_commit_cpu_s - self.first_poll_cpu_s)
 
     @property
     def wall_s(self) -> float:
         return 0.0 if self.first_poll_s is None else max(0.0, self.last_commit_s - self.first_poll_s)
 
-    def add(self, outcome: Outcome, retried: frozenset[int], now_s: float) -> None:
+    def began(self, now_s: float, cpu_s: float) -> None:
+        """A batch was polled; only the first one matters."""
+        if self.first_poll_s is None:
+            self.first_poll_s, self.first_poll_cpu_s = now_s, cpu_s
+
+    def add(self, outcome: Outcome, retried: frozenset[int], transaction_s: float, now_s: float, cpu_s: float) -> None:
         self.events += len(outcome.messages)
         self.batches += 1
         self.filtered += outcome.filtered
         self.outputs.update({rows.topic: len(rows) for rows in outcome.outputs})
         self.dead_letters.update(f.reason for f in outcome.failures if f.row not in retried)
         self.retried += len(retried)
-        self.last_commit_s = now_s
+        self.transaction_s += transaction_s
+        self.last_commit_s, self.last_commit_cpu_s = now_s, cpu_s
+        for report in outcome.reports:
+            sofar = self.stages.get(report.stage, StageReport(report.stage, 0.0, 0, 0))
+            self.stages[report.stage] = sofar.plus(report)
 
 
 @dataclass(slots=True)
@@ -95,6 +113,7 @@ class Worker:
     observer: Observer
     clock: Callable[[], float] = time.monotonic
     wall_clock: Callable[[], float] = time.time
+    cpu_clock: Callable[[], float] = time.process_time
     random: Callable[[], float] = random.random
     failpoint: Callable[[str], None] = lambda _name: None
     between_batches: Callable[[], None] = lambda: None
@@ -108,6 +127,7 @@ class Worker:
     def stop(self) -> None:
         """Finish the batch in hand, commit it, and leave."""
         self._stopping = True
+        self.pipeline.hurry()
 
     def run(self, *, until_caught_up: bool = False) -> Summary:
         """Raises ProcessError; the session is closed in every case."""
@@ -153,8 +173,7 @@ class Worker:
             self.observer.running()
 
     def _handle(self, messages: Messages) -> None:
-        if self.summary.first_poll_s is None:
-            self.summary.first_poll_s = self.clock()
+        self.summary.began(self.clock(), self.cpu_clock())
         self.failpoint("after_poll")
         outcome = self.pipeline.process(messages)
         self.failpoint("after_process")
@@ -182,7 +201,7 @@ class Worker:
     def _committed(self, outcome: Outcome, retried: frozenset[int], transaction_s: float) -> None:
         self._in_flight = None
         self.limit.committed(outcome, retried)
-        self.summary.add(outcome, retried, self.clock())
+        self.summary.add(outcome, retried, transaction_s, self.clock(), self.cpu_clock())
         self.observer.committed(outcome, retried, transaction_s)
 
     def _recover(self) -> None:

@@ -11,12 +11,12 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from stream.errors import PoisonError, SystemicError
 from stream.http.breaker import Breaker
 from stream.http.pace import Pace
-from stream.http.verdict import BUDGET, Kind, Request, Verdict, poison, transient
+from stream.http.verdict import OUT_OF_TIME, Kind, Request, Verdict, poison
 
 Rows = tuple[int, ...]
 """Rows of the batch that one call is made for."""
@@ -57,6 +57,8 @@ class Caller:
     limits: Limits
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    hurried: bool = False
+    """No further call is made; set from a signal handler."""
 
     async def run(self, groups: Sequence[Rows], task: Task) -> dict[int, Verdict]:
         """A verdict for each row. Raises SystemicError("service") when the service is down."""
@@ -126,7 +128,7 @@ class _Run:
         verdict = await self._attempt(rows)
         if verdict.again and (verdict.wait_s or 0.0) <= self.caller.limits.wait_s:
             second = await self._attempt(rows)
-            verdict = verdict if second.reason == BUDGET else second
+            verdict = verdict if second.kind is Kind.UNTRIED else second
         self._note(verdict)
         return verdict
 
@@ -135,11 +137,10 @@ class _Run:
         if verdict.kind is Kind.SYSTEMIC:
             breaker.trip(verdict.detail)
         elif verdict.kind is Kind.TRANSIENT:
-            if verdict.reason != BUDGET:
-                breaker.failed(verdict.detail)
-        else:
+            breaker.failed(verdict.detail)
+        elif verdict.kind is not Kind.UNTRIED:
             breaker.answered()
-        if breaker.open and verdict.reason != BUDGET:
+        if breaker.open and verdict.kind is not Kind.UNTRIED:
             raise self.caller.down()
 
     async def _attempt(self, rows: Rows) -> Verdict:
@@ -164,7 +165,7 @@ class _Run:
     async def _turn(self) -> bool:
         """Wait until a call may be made; False when that is too late for this batch."""
         pace = self.caller.pace
-        while (wait_s := pace.reserve(self.deadline)) is not None:
+        while not self.caller.hurried and (wait_s := pace.reserve(self.deadline)) is not None:
             if wait_s <= 0:
                 return True
             await self.caller.sleep(wait_s)
@@ -175,8 +176,5 @@ class _Run:
 
 def _all_failed(verdicts: Iterable[Verdict]) -> bool:
     """Of the events that were called for, the service answered none."""
-    called = [v for v in verdicts if v.reason != BUDGET]
+    called = [v for v in verdicts if v.kind is not Kind.UNTRIED]
     return bool(called) and all(v.kind is Kind.TRANSIENT for v in called)
-
-
-OUT_OF_TIME: Final = transient(BUDGET, "the time for one batch was over before its turn")

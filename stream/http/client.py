@@ -40,6 +40,8 @@ class Client:
 
     connection: Connection
     wall_clock: Callable[[], float] = time.time
+    transport: Any = None
+    """Of httpx2, for tests without a network."""
     _client: Any = None
 
     async def call(self, request: Request, timeout_s: float) -> Verdict:
@@ -97,6 +99,7 @@ class Client:
             verify=True if c.tls is None else c.tls,
             timeout=None,  # the whole call has one
             limits=limits,
+            transport=self.transport,
         )
 
 

@@ -18,7 +18,7 @@ from stream.http.calls import Rows
 from stream.http.urls import REASON as URL_VALUE
 from stream.http.urls import Url
 from stream.http.values import json_value
-from stream.http.verdict import Request
+from stream.http.verdict import Kind, Request, Verdict, poison
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,14 @@ class Plan:
     def _event(self, row: _Row) -> _Event:
         return _Event(self.url.render(row.for_url), None if self.body is None else self.body.render(row.for_body))
 
-    def read(self, document: Any) -> list[Any]:
-        """The values of the fields, in their order. Raises PoisonError."""
-        return [found.read(document) for found in self.fields]
+    def read(self, verdict: Verdict) -> list[Any] | Verdict:
+        """The values of the fields, in their order; a verdict of its own when the answer has them not."""
+        if verdict.kind is not Kind.ANSWERED:
+            return verdict
+        try:
+            return [found.read(verdict.body) for found in self.fields]
+        except PoisonError as error:
+            return poison(error.reason, error.detail)
 
 
 class _Row(NamedTuple):

@@ -9,6 +9,8 @@
     3xx                                  poison: redirected, never followed
     other 4xx                            poison: refused
     a 2xx whose body does not fit        poison: not_json, missing_field, wrong_type, wrong_count, too_large_answer
+    a value that fits no request         poison: url_value, body_value
+    not called within the batch's time   untried: budget
 
 Nothing of the answer but its status is ever told: a service may echo what it was sent.
 """
@@ -21,8 +23,6 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple
 
-BUDGET: Final = "budget"
-"""Reason of an event that was not called for: the batch's time was over. It counts as no attempt."""
 CREDENTIALS: Final = frozenset({401, 407})
 WAITING: Final = frozenset({429, 503})
 """Statuses whose Retry-After is honoured."""
@@ -41,6 +41,8 @@ class Kind(enum.Enum):
     ANSWERED = enum.auto()
     POISON = enum.auto()
     TRANSIENT = enum.auto()
+    UNTRIED = enum.auto()
+    """The batch's time was over before its turn: no attempt was made."""
     SYSTEMIC = enum.auto()
 
 
@@ -73,6 +75,9 @@ def of_status(status: int, body: bytes, wait_s: float | None) -> Verdict:
     if 300 <= status < 400:
         return Verdict(Kind.POISON, "redirected", f"{told}: redirects are not followed, the url must be the right one")
     return Verdict(Kind.POISON, "refused", told)
+
+
+OUT_OF_TIME: Final = Verdict(Kind.UNTRIED, "budget", "the time for one batch was over before its turn")
 
 
 def poison(reason: str, detail: str) -> Verdict:

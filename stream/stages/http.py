@@ -15,20 +15,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
 from stream.batch import Batch, Failure, FailureClass, Result
-from stream.errors import ConfigurationError, EventError, PoisonError, TransientError
+from stream.errors import ConfigurationError
 from stream.http.answers import Field, shown
 from stream.http.breaker import Breaker
 from stream.http.calls import Caller, Limits
 from stream.http.client import Client
 from stream.http.pace import Pace
 from stream.http.plan import Plan
-from stream.http.verdict import Kind, Verdict
+from stream.http.verdict import Kind, Verdict, poison
 from stream.stages.http_checks import Checks
 from stream.stages.http_settings import Settings
 from stream.stages.stage import Project, Stage
@@ -36,6 +36,11 @@ from stream.units import format_duration, format_rate
 
 __all__ = ["Http", "Settings", "build"]
 
+CLASSES: Final = {
+    Kind.POISON: FailureClass.POISON,
+    Kind.TRANSIENT: FailureClass.TRANSIENT,
+    Kind.UNTRIED: FailureClass.UNTRIED,
+}
 T = TypeVar("T")
 
 
@@ -60,15 +65,19 @@ class Http:
         calls = self._plan.calls(batch)
         groups = calls.groups()
         verdicts = self._wait_for(self._caller.run(groups, calls)) if groups else {}
-        errors: dict[int, EventError] = {**calls.refused}
+        failures = [self._failure(batch, row, poison(e.reason, e.detail)) for row, e in calls.refused.items()]
         values: dict[int, list[Any]] = {}
-        for row, verdict in sorted(verdicts.items()):
-            try:
-                values[row] = self._values(verdict)
-            except EventError as error:
-                errors[row] = error
-        failures = [self._failure(int(batch.rows[row]), error) for row, error in sorted(errors.items())]
-        return Result(self._answered(batch, values), failures)
+        for row, verdict in verdicts.items():
+            read = self._plan.read(verdict)
+            if isinstance(read, Verdict):
+                failures.append(self._failure(batch, row, read))
+            else:
+                values[row] = read
+        return Result(self._answered(batch, values), sorted(failures, key=lambda f: f.row))
+
+    def hurry(self) -> None:
+        """Make no further call: what is left of the batch counts as untried."""
+        self._caller.hurried = True
 
     def close(self) -> None:
         loop, self._loop = self._loop, None
@@ -87,16 +96,8 @@ class Http:
             self._loop = asyncio.new_event_loop()
         return self._loop.run_until_complete(work)
 
-    def _values(self, verdict: Verdict) -> list[Any]:
-        """Raises PoisonError or TransientError."""
-        if verdict.kind is Kind.ANSWERED:
-            return self._plan.read(verdict.body)
-        error = TransientError if verdict.kind is Kind.TRANSIENT else PoisonError
-        raise error(verdict.reason, verdict.detail)
-
-    def _failure(self, row: int, error: EventError) -> Failure:
-        kind = FailureClass.TRANSIENT if isinstance(error, TransientError) else FailureClass.POISON
-        return Failure(row, self.name, kind, error.reason, error.detail)
+    def _failure(self, batch: Batch, row: int, verdict: Verdict) -> Failure:
+        return Failure(int(batch.rows[row]), self.name, CLASSES[verdict.kind], verdict.reason, verdict.detail)
 
     def _answered(self, batch: Batch, values: Mapping[int, Sequence[Any]]) -> Batch:
         keep = np.zeros(len(batch), np.bool_)

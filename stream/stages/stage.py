@@ -24,7 +24,8 @@ from stream.batch import Batch, Result
 class Stage(Protocol):
     """One step of the line. It has no I/O beyond what its kind is for, and keeps no state of events.
 
-    A stage that holds connections has close() too.
+    A stage that waits for others has budget_s, the longest time for one batch, and hurry(), which a signal
+    handler may call: what is not begun then is set aside as untried. One that holds connections has close().
     """
 
     name: str

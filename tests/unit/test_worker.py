@@ -112,6 +112,11 @@ class Notes:
 class Copy:
     """Passes everything but b"bad"."""
 
+    hurried = False
+
+    def hurry(self) -> None:
+        self.hurried = True
+
     def process(self, messages: Messages) -> Outcome:
         values = [messages.value(i) for i in range(len(messages))]
         bad = [i for i, v in enumerate(values) if v == b"bad"]
@@ -214,6 +219,7 @@ def test_a_stop_finishes_the_batch_in_hand() -> None:
     w.pipeline.process = process_and_stop  # type: ignore[method-assign]
     w.run()
     assert (log.outputs, log.closed, notes.states[-1]) == ([b"a", b"b"], True, "draining")
+    assert w.pipeline.hurried, "a stage that waits for a service need not be waited for"  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("error", [FatalError("fenced"), RuntimeError("defect")])
