@@ -144,8 +144,7 @@ class Book:
         self.runs[run.key] = run
 
     def _note_resolution(self, key: str, facts: dict[str, Any]) -> None:
-        topic_id, _, place = key.partition("/")
-        partition, _, offset = place.partition("/")
+        topic_id, partition, offset = ["", "", "", *key.rsplit("/", 2)][-3:]
         if topic_id != self.topic_id or not partition.isdigit() or not offset.isdigit() or not facts:
             return
         run = RunKey(str(facts.get("action")), str(facts.get("name")), int(facts.get("run") or 0))

@@ -183,7 +183,7 @@ class TopicAdmin:
                     ) from error
             else:
                 replication = min((len(p.replicas) for p in description.partitions), default=0)
-                found[name] = Existing(len(description.partitions), replication, id=str(description.topic_id))
+                found[name] = Existing(len(description.partitions), replication, id=_id(description.topic_id))
         configs = self._configs(admin, list(found))
         return {name: replace(topic, config=configs[name]) for name, topic in found.items()}
 
@@ -227,3 +227,8 @@ class TopicAdmin:
                 if error.args[0].code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:
                     raise self.connection.refusal(error, f"read the settings of topic {resource.name}") from error
         return configs
+
+
+def _id(uuid: object) -> str:
+    """As Kafka's own tools write it: librdkafka uses the other base64 alphabet."""
+    return str(uuid).replace("+", "-").replace("/", "_")
