@@ -5,6 +5,17 @@
     Verdict, Misses                              what a plan says of a batch
     verify_with_gx                               the file through Great Expectations as well, for `stream check`
 
+What an expectation does follows from its meaning and its severity:
+
+    of rows, critical        the event is set aside, with the ids of all such expectations that it misses
+    of rows, warning         the event passes and is marked with the id
+    of rows, info            it is counted
+    of the whole batch       never touches an event: counted and warned of, whatever its severity. These are
+                             aggregates, uniqueness, order, outliers, and any expectation with `mostly` below 1:
+                             a share is a statement about a batch, and batches are cut anew on every replay
+    of columns and types     decided once, by the schema
+
+A row expectation gives the verdict of Great Expectations for the row, whatever stands beside it in the batch.
 Great Expectations and pandas are imported only when a suite has something that only they can decide.
 """
 
