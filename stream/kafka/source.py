@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -29,7 +30,8 @@ REFUSED: Final = frozenset(
 )
 """Errors after which the client is silent for ever unless somebody acts."""
 ANOTHER: Final = "another process runs with the same STREAM_INSTANCE and slot"
-TAKEN_OVER: Final = frozenset({KafkaError.FENCED_INSTANCE_ID, KafkaError.UNRELEASED_INSTANCE_ID})
+TAKEN_OVER: Final = "fenced by other consumer with same group.instance.id"
+"""FENCED_INSTANCE_ID, which comes wrapped in a fatal error of another code."""
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +75,8 @@ class Source:
         if kept:
             kept = self._fill(kept, self.clock() + self.settings.batch_wait_s)
         if self._fatal is not None:
-            another = f"{ANOTHER}: " if self._fatal.code() in TAKEN_OVER else ""
-            raise FatalError(f"consumer: {another}{self._fatal.str()} ({self._fatal.name()})")
+            another = f"{ANOTHER}: " if TAKEN_OVER in self._fatal.str() else ""
+            raise FatalError(f"consumer: {another}{self._fatal.str()}")
         kept, early = self.waiting.split(kept, self._now_ms())
         # the metadata of this very moment: a rebalance between here and the commit is then refused (KIP-447)
         messages = gather(kept, self.group_metadata() if kept else None, self._only_topic)
@@ -189,8 +191,9 @@ class Source:
 
     def close(self) -> None:
         """Leave the group, as a static member too, so that others take over at once."""
-        self._consumer.unsubscribe()
-        self._consumer.poll(0)
+        with contextlib.suppress(KafkaException):  # after a fatal error there is nothing to leave
+            self._consumer.unsubscribe()
+            self._consumer.poll(0)
         self._consumer.close()
 
     def _wake(self) -> None:
@@ -252,7 +255,7 @@ class Source:
             self._on_error(error)
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.fatal():
+        if error.fatal() or error.code() == KafkaError._FATAL:  # whose own fatal() is False
             self._fatal = error
         self.trouble = str(error)
         self.client_error("consumer", error.name())

@@ -21,7 +21,7 @@ from typing import Any, Final, Self
 
 from acceptance import tiny
 from acceptance.kafka_io import KafkaIO, Record
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -36,11 +36,13 @@ QUICK_GROUP: Final = {
 """A killed member's partitions move after 4 s; for the classic group protocol."""
 
 
-def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = PATIENCE_S) -> Any:
-    """The first true answer of the condition; fails after timeout_s, saying what it waited for."""
+def wait_until(
+    condition: Callable[[], Any], what: str, timeout_s: float = PATIENCE_S, standing: Callable[[], str] = lambda: ""
+) -> Any:
+    """The first true answer of the condition; fails after timeout_s, saying what it waited for and how it stands."""
     deadline = time.monotonic() + timeout_s
     while not (found := condition()):
-        assert time.monotonic() < deadline, f"after {timeout_s:.0f} s still not: {what}"
+        assert time.monotonic() < deadline, f"after {timeout_s:.0f} s still not: {what}\n{standing()}"
         time.sleep(LOOK_EVERY_S)
     return found
 
@@ -82,7 +84,7 @@ class Worker:
             assert len(found) >= count or not ended, f"ended with {self.popen.returncode}:\n{self.tail()}"
             return found[count - 1] if len(found) >= count else None
 
-        line: dict[str, Any] = wait_until(look, f"{count} lines {message} {fields} in\n{self.tail()}", timeout_s)
+        line: dict[str, Any] = wait_until(look, f"{count} lines {message} {fields}", timeout_s, self.tail)
         return line
 
     def tail(self, lines: int = 15) -> str:
@@ -153,6 +155,11 @@ class Project:
     io: KafkaIO
     environ: Mapping[str, str] = field(default_factory=dict)
     workers: list[Worker] = field(default_factory=list)
+    admin: AdminClient = field(init=False)
+    _consumers: dict[str, Consumer] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.admin = AdminClient({"bootstrap.servers": self.io.bootstrap})
 
     @classmethod
     def create(
@@ -227,9 +234,28 @@ class Project:
     def produce(self, numbers: Iterable[int]) -> None:
         self.io.produce(self.input, tiny.plain_inputs(numbers))
 
-    def committed_offsets(self, topic: str | None = None) -> dict[int, int]:
-        """Partition -> committed offset of the group; partitions without one are left out."""
-        return committed_offsets(self.io.bootstrap, self.name, topic or self.input)
+    def committed_offsets(self, topic: str | None = None, group: str | None = None) -> dict[int, int]:
+        """Partition -> committed offset of the group; partitions without one are left out.
+
+        Those of open transactions do not count. Empty while the group's coordinator moves. A consumer asks
+        that never joins: the admin client's call crashes on a coordinator that is loading (librdkafka 2.16.0).
+        """
+        topic = topic or self.input
+        partitions = self.admin.list_topics(topic, timeout=30).topics[topic].partitions
+        try:
+            found = self._asking(group or self.name).committed([TopicPartition(topic, p) for p in partitions], 10)
+        except KafkaException:
+            return {}
+        return {p.partition: p.offset for p in found if p.error is None and p.offset >= 0}
+
+    def members(self) -> dict[str, int]:
+        """Client id -> number of partitions, for each member of the group; empty while its coordinator moves."""
+        (future,) = self.admin.describe_consumer_groups([self.name], request_timeout=10).values()
+        try:
+            found = future.result(10).members
+        except KafkaException:
+            return {}
+        return {member.client_id: len(member.assignment.topic_partitions) for member in found}
 
     def progress(self) -> int:
         """Events of the input that are committed (the input holds nothing but events, each an offset)."""
@@ -239,7 +265,7 @@ class Project:
         def look() -> bool:
             return self.progress() >= events
 
-        wait_until(look, f"{events} events committed; {self._standing()}", timeout_s)
+        wait_until(look, f"{events} events committed", timeout_s, self._standing)
 
     def read(self) -> dict[str, list[Record]]:
         """All that a fresh read_committed reader finds in the topics where events end."""
@@ -269,9 +295,17 @@ class Project:
         _assert_order(dead, tiny.read_back)
         return found
 
+    def _asking(self, group: str) -> Consumer:
+        if group not in self._consumers:
+            settings = {"group.id": group, "isolation.level": "read_uncommitted", "enable.auto.commit": False}
+            self._consumers[group] = Consumer({"bootstrap.servers": self.io.bootstrap, **settings})
+        return self._consumers[group]
+
     def end(self) -> None:
         for worker in self.workers:
             worker.end()
+        for consumer in self._consumers.values():
+            consumer.close()
 
     def __enter__(self) -> Self:
         return self
@@ -301,26 +335,6 @@ def start(arguments: list[str], base: Path, environ: Mapping[str, str]) -> Worke
             start_new_session=True,
         )
     return Worker(popen, log, output)
-
-
-def committed_offsets(bootstrap: str, group: str, topic: str) -> dict[int, int]:
-    """Partition -> committed offset of a group, those of open transactions not among them."""
-    admin = AdminClient({"bootstrap.servers": bootstrap})
-    partitions = admin.list_topics(topic, timeout=30).topics[topic].partitions
-    asked = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, p) for p in partitions])
-    try:
-        (future,) = admin.list_consumer_group_offsets([asked], require_stable=False, request_timeout=10).values()
-        found = future.result(10).topic_partitions
-    except KafkaException:
-        return {}  # a coordinator that moves; asked again
-    return {p.partition: p.offset for p in found or () if p.error is None and p.offset >= 0}
-
-
-def members(bootstrap: str, group: str) -> list[tuple[str, int]]:
-    """(client id, number of partitions) of each member of a group."""
-    admin = AdminClient({"bootstrap.servers": bootstrap})
-    (future,) = admin.describe_consumer_groups([group], request_timeout=10).values()
-    return [(m.client_id, len(m.assignment.topic_partitions)) for m in future.result(10).members]
 
 
 def _assert_order(records: list[Record], read: Callable[[bytes | None], dict[str, Any]]) -> None:

@@ -10,7 +10,6 @@ import pytest
 from acceptance import tiny
 from acceptance.running import wait_until
 from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from stream.batch import Messages, Outcome
 from stream.errors import ExitCode, TransactionError
@@ -161,8 +160,7 @@ def test_input_that_is_deleted_before_it_is_read_ends_the_worker_with_the_gap(pr
     p.produce(range(100))
     p.drain()
     p.produce(range(100, 300))
-    admin = AdminClient({"bootstrap.servers": p.io.bootstrap})
-    for future in admin.delete_records([TopicPartition(p.input, 0, 150)]).values():
+    for future in p.admin.delete_records([TopicPartition(p.input, 0, 150)]).values():
         future.result(30)
     worker = p.start()
     assert worker.wait() == ExitCode.FATAL
