@@ -12,7 +12,7 @@ help:  ## list the targets
 
 install: $(VENV)/.installed  ## make .venv and install everything into it
 
-$(VENV)/.installed: pyproject.toml $(wildcard setup.py) $(wildcard stream/avro/*.pyx)
+$(VENV)/.installed: pyproject.toml $(wildcard setup.py stream/avro/*.pyx stream/avro/*.pxd)
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'

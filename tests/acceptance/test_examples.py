@@ -89,9 +89,9 @@ def test_the_tickets_go_through_kafka_as_they_go_through_a_file(
         assert len(records) == len(rows) == summary["outputs"][topic]
         for record in records:
             event = decoded(record, framing)
-            places[event["ticket_id"]] += 1
-            assert (record.key or b"").decode() == event["ticket_id"]
-            assert event["probabilities"] == pytest.approx(by_id[event["ticket_id"]]["probabilities"], abs=1e-6)
+            places[str(event["ticket_id"])] += 1
+            assert (record.key or b"").decode() == str(event["ticket_id"])
+            assert event["probabilities"] == pytest.approx(by_id[str(event["ticket_id"])]["probabilities"], abs=1e-6)
             assert sum(event["probabilities"]) == pytest.approx(1.0, abs=1e-5)
     places.update((record.key or b"").decode() for record in kafka_io.read_committed(f"{name}.dlq"))
     ids = {json.loads(line)["ticket_id"] for line in TICKETS.read_text().splitlines()}
