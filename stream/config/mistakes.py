@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final, get_args
+from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -150,6 +150,8 @@ def _under(model: Any, part: str | int) -> Any:
     model = _inner(model)
     if isinstance(part, int):
         return next((a for a in get_args(model) if a is not Ellipsis), None)
+    if get_origin(model) is dict:
+        return get_args(model)[1]
     if model is StageEntry:
         return kind(part).settings if part in KINDS else None
     fields = getattr(model, "model_fields", {})

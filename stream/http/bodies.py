@@ -8,7 +8,7 @@ envelope: {instances: "{events}"}          {"instances": [body, body, ...]} for 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pyarrow as pa
@@ -51,18 +51,15 @@ class Envelope:
 
 def compile_body(spec: Body, schema: pa.Schema) -> EventBody:
     """Raises ConfigurationError with every mistake, `at` relative to the body."""
-    if isinstance(spec, Mapping):
-        found = dict(_templates(spec, ()))
-        problems = [p for at, template in found.items() if (p := _problem(template, at, schema))]
-        compiled: Any = _parsed(spec)
-    else:
-        found = {(index,): "{" + path + "}" for index, path in enumerate(spec)}
-        problems = [Problem(unknown(path, schema) or "", (i,)) for i, path in enumerate(spec) if unknown(path, schema)]
-        compiled = {path: (Column(path),) for path in spec}
+    template = spec if isinstance(spec, Mapping) else {path: f"{{{path}}}" for path in spec}
+    texts = list(_templates(template, ()))
+    problems = [p for at, text in texts if (p := _problem(text, at, schema))]
+    if problems and not isinstance(spec, Mapping):
+        problems = [replace(p, at=(list(spec).index(str(p.at[0])),)) for p in problems]
     if problems:
         raise ConfigurationError(problems)
-    used = (part.path for template in found.values() for part in parse(template) if isinstance(part, Column))
-    return EventBody(tuple(dict.fromkeys(used)), compiled)
+    used = (part.path for _, text in texts for part in parse(text) if isinstance(part, Column))
+    return EventBody(tuple(dict.fromkeys(used)), _parsed(template))
 
 
 def compile_envelope(spec: Mapping[str, Any]) -> Envelope:

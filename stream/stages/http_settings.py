@@ -49,7 +49,7 @@ class ResponseField(BaseModel):
         examples=["result.label"],
     )
     type: str = Field(
-        description="Type of the column: " + ", ".join(TYPES) + ", array<...>. Times and dates are read as ISO 8601,"
+        description="The type of the column: " + ", ".join(TYPES) + ", array<...>. Times and dates are read as ISO 8601,"
         " bytes as base64."
     )
     optional: bool = Field(
