@@ -105,6 +105,8 @@ class Session:
         No transaction may be under way: finish_commit() first. Raises TransactionError while Kafka does
         not answer: wait and call it again.
         """
+        # a dead consumer must not fence the producer of the one that took its place
+        self.source.require_alive()
         self._drop_sink()
         self._open_sink()
         return self.source.rewind()

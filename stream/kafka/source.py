@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,12 +15,12 @@ from stream.batch import Messages
 from stream.errors import FatalError, SystemicError, TransactionError
 from stream.kafka.assignment import Assignment
 from stream.kafka.gather import Partition, gather
+from stream.kafka.positions import Positions
 from stream.kafka.settings import ClientSettings, refused_settings
 from stream.kafka.waiting import Waiting, as_first_read
 
 IDLE_POLL_S: Final = 0.2
 """How long a poll waits for a first event; bounds how late a signal is seen."""
-QUERY_TIMEOUT_S: Final = 5.0
 REFUSED: Final = frozenset(
     {
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -53,12 +53,14 @@ class Source:
     _mean_bytes: float = 1.0
     _only_topic: str | None = field(init=False)
     _consumer: Consumer = field(init=False)
+    _positions: Positions = field(init=False)
 
     def __post_init__(self) -> None:
         topics = [*self.settings.topics, *sorted(self.settings.tiers)]
         self._only_topic = topics[0] if len(topics) == 1 else None
         with refused_settings("consumer"):
             self._consumer = Consumer({**self.settings.consumer(), "error_cb": self._on_error}, logger=log)
+        self._positions = Positions(self._consumer, self.settings.slot.pipeline, self.settings.start)
         # R6: subscribe, never assign: with assign the broker could not tell a zombie from the owner
         self._consumer.subscribe(
             topics,
@@ -74,9 +76,7 @@ class Source:
         kept = self._accept([], [first]) if first is not None else []
         if kept:
             kept = self._fill(kept, self.clock() + self.settings.batch_wait_s)
-        if self._fatal is not None:
-            another = f"{ANOTHER}: " if TAKEN_OVER in self._fatal.str() else ""
-            raise FatalError(f"consumer: {another}{self._fatal.str()}")
+        self.require_alive()
         kept, early = self.waiting.split(kept, self._now_ms())
         # the metadata of this very moment: a rebalance between here and the commit is then refused (KIP-447)
         messages = gather(kept, self.group_metadata() if kept else None, self._only_topic)
@@ -86,6 +86,12 @@ class Source:
             error, self._refused = self._refused, None
             raise SystemicError("refused", f"consumer: {error}")  # what was read is noted: a rewind gets it back
         return as_first_read(messages, self.waiting.tiers) if kept else None
+
+    def require_alive(self) -> None:
+        """Raises FatalError when the client is at its end, fenced by another member of its name for example."""
+        if self._fatal is not None:
+            another = f"{ANOTHER}: " if TAKEN_OVER in self._fatal.str() else ""
+            raise FatalError(f"consumer: {another}{self._fatal.str()}")
 
     def group_metadata(self) -> Any:
         """Opaque: who this member is and in which generation, for send_offsets (KIP-447)."""
@@ -98,28 +104,13 @@ class Source:
         Raises FatalError when input that was not read is gone.
         """
         fresh = self.assignment.without_offset & self.assignment.owned
-        committed = self.committed(fresh)
-        gaps = [gap for p, offset in sorted(committed.items()) if offset >= 0 and (gap := self._gap(p, offset))]
+        committed = self._positions.committed(fresh)
+        gaps = [
+            gap for p, offset in sorted(committed.items()) if offset >= 0 and (gap := self._positions.gap(p, offset))
+        ]
         if gaps:
             raise FatalError("; ".join(gaps))
-        return {p: offset if offset >= 0 else self._start(p) for p, offset in sorted(committed.items())}
-
-    def committed(self, partitions: Iterable[Partition] | None = None) -> dict[Partition, int]:
-        """Committed offsets, negative where there is none. Raises TransactionError on a timeout.
-
-        While another transaction's offsets are pending the broker does not answer: a timeout too, and it passes.
-        """
-        wanted = sorted(self.assignment.owned if partitions is None else partitions)
-        if not wanted:
-            return {}
-        try:
-            found = self._consumer.committed([TopicPartition(*p) for p in wanted], QUERY_TIMEOUT_S)
-        except KafkaException as error:
-            raise TransactionError(f"committed offsets: {error}") from error
-        for position in found:
-            if position.error:
-                raise TransactionError(f"committed offset of {position.topic}/{position.partition}: {position.error}")
-        return {(p.topic, p.partition): p.offset for p in found}
+        return {p: offset if offset >= 0 else self._positions.first(p) for p, offset in sorted(committed.items())}
 
     def seek(self, positions: Mapping[Partition, int]) -> None:
         """Set the position of owned partitions."""
@@ -143,9 +134,9 @@ class Source:
 
     def rewind(self) -> dict[Partition, int]:
         """R5: back to the committed offsets wherever something was read; gives all committed offsets."""
-        committed = self.committed()
+        committed = self._positions.committed(self.assignment.owned)
         read = {p: committed[p] for p in self.assignment.read if p in committed}
-        self.seek({p: offset if offset >= 0 else self._start(p) for p, offset in read.items()})
+        self.seek({p: offset if offset >= 0 else self._positions.first(p) for p, offset in read.items()})
         return committed
 
     def serve(self, wait_s: float) -> None:
@@ -155,6 +146,7 @@ class Source:
             message = self._consumer.poll(min(left, IDLE_POLL_S))
             kept = self._accept([], [message]) if message is not None else []
             self.assignment.advance(gather(kept).next_offsets)
+        self.require_alive()
 
     def hold(self, where: Partition, offset: int, until_ms: int) -> None:
         """Read no further than before `offset` until it is due; events of other partitions go on."""
@@ -260,42 +252,3 @@ class Source:
         self.trouble = str(error)
         self.client_error("consumer", error.name())
         log.warning("consumer: %s", error)
-
-    def _start(self, where: Partition) -> int:
-        """The configured start position of a partition, as an offset."""
-        low, high = self._watermarks(where)
-        if self.settings.start == "earliest":
-            return low
-        if self.settings.start == "latest":
-            return high
-        position = TopicPartition(*where, int(self.settings.start))
-        try:
-            (found,) = self._consumer.offsets_for_times([position], timeout=QUERY_TIMEOUT_S)
-        except KafkaException as error:
-            raise TransactionError(f"start position of {where[0]}/{where[1]}: {error}") from error
-        return int(found.offset) if found.offset >= 0 else high
-
-    def _gap(self, where: Partition, committed: int) -> str:
-        """What is wrong with a committed offset; empty when it can be read from."""
-        low, high = self._watermarks(where)
-        if low <= committed <= high:
-            return ""
-        lost = (
-            f"{low - committed} events were deleted before they were read"
-            if committed < low
-            else "the topic was made anew, or lost its end"
-        )
-        topic, partition = where
-        return (
-            f"{topic}/{partition}: the group stands at offset {committed}, but the log holds {low} to {high}: {lost}. "
-            f"To go on without them, set the group's offset: kafka-consumer-groups --reset-offsets "
-            f"--group {self.settings.slot.pipeline} --topic {topic}:{partition} --to-earliest --execute"
-        )
-
-    def _watermarks(self, where: Partition) -> tuple[int, int]:
-        """(first offset, offset after the last committed event) of a partition, asked of the broker."""
-        try:
-            low, high = self._consumer.get_watermark_offsets(TopicPartition(*where), timeout=QUERY_TIMEOUT_S)
-        except KafkaException as error:
-            raise TransactionError(f"first and last offset of {where[0]}/{where[1]}: {error}") from error
-        return int(low), int(high)
