@@ -26,6 +26,7 @@ COMMANDS: Final[dict[str, str]] = {
     "run": "Run pipelines: read, validate, score and write, each event exactly once, until stopped.",
     "check": "Check a pipeline file and everything it names, without Kafka.",
     "process": "Run a pipeline over a file, without Kafka.",
+    "bench": "Measure a pipeline on events of your own: throughput, latency, error rate, recovery, CPU, memory.",
     "topics": "Show the topics a pipeline needs, and create what is missing.",
     "produce": "Write the rows of a file to a topic as Avro events.",
     "tail": "Show the events of a topic, decoded.",
@@ -36,7 +37,7 @@ COMMANDS: Final[dict[str, str]] = {
 }
 PANELS: Final = {
     "Start here": ("demo",),
-    "Pipelines": ("run", "check", "process", "schema", "model"),
+    "Pipelines": ("run", "check", "process", "bench", "schema", "model"),
     "Kafka": ("topics", "produce", "tail", "dlq", "kafka"),
 }
 EPILOG: Final = """\

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -112,6 +112,12 @@ def _facts(path: Path, summary: Summary) -> dict[str, Any]:
         "filtered": summary.filtered,
         "retried": summary.retried,
         "batches": summary.batches,
+        "stages": {
+            name: {"seconds": round(report.seconds, 6), "passed": report.passed, "failed": report.failed}
+            for name, report in summary.stages.items()
+        },
+        "transaction_s": round(summary.transaction_s, 4),
+        "cpu_s": round(summary.cpu_s, 4),
         "wall_s": round(summary.wall_s, 4),
         "first_poll_s": summary.first_poll_s,
         "last_commit_s": summary.last_commit_s if summary.events else None,
@@ -130,6 +136,11 @@ def _merged(facts: list[dict[str, Any]]) -> dict[str, Any]:
         "filtered": sum(f["filtered"] for f in facts),
         "retried": sum(f["retried"] for f in facts),
         "batches": sum(f["batches"] for f in facts),
+        "stages": {
+            name: _added([f["stages"].get(name, {}) for f in facts]) for name in _names([f["stages"] for f in facts])
+        },
+        "transaction_s": round(sum(f["transaction_s"] for f in facts), 4),
+        "cpu_s": round(sum(f["cpu_s"] for f in facts), 4),
         "wall_s": round(last - first, 4) if first is not None and last is not None else 0.0,
         "first_poll_s": first,
         "last_commit_s": last,
@@ -137,8 +148,12 @@ def _merged(facts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _added(counts: list[dict[str, int]]) -> dict[str, int]:
-    names = sorted({name for count in counts for name in count})
-    return {name: sum(count.get(name, 0) for count in counts) for name in names}
+    return {name: sum(count.get(name, 0) for count in counts) for name in _names(counts)}
+
+
+def _names(dicts: Iterable[dict[str, Any]]) -> list[str]:
+    """Every key, in the order in which they first appear."""
+    return list(dict.fromkeys(name for found in dicts for name in found))
 
 
 def _show(facts: dict[str, Any], output: Output) -> None:

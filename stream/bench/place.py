@@ -1,0 +1,76 @@
+"""Where a measurement takes place: which Kafka, and topics that are made for it and go with it."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from stream.config import PipelineFile
+from stream.devkafka import Cluster
+from stream.errors import ConfigurationError
+from stream.kafka.connection import REQUEST_S, Connection
+from stream.kafka.topics import Role, TopicAdmin, needed, plan
+
+KAFKA: Final = "STREAM_KAFKA_"
+BOOTSTRAP: Final = "STREAM_KAFKA_BOOTSTRAP_SERVERS"
+NOT_TAKEN: Final = ("STREAM_SCHEMA_REGISTRY_", "STREAM_FAILPOINT")
+"""Variables that a measured worker does without: its schemas are files, and it is not killed by itself."""
+
+
+class Kafka(enum.StrEnum):
+    """embedded: a fresh one of one broker, for this measurement alone; given: that of the environment."""
+
+    EMBEDDED = "embedded"
+    GIVEN = "given"
+
+
+@contextmanager
+def environment(
+    kafka: Kafka, folder: Path, environ: Mapping[str, str], say: Callable[[str], None]
+) -> Iterator[dict[str, str]]:
+    """The variables of the workers. The embedded Kafka is started, and stopped in the end."""
+    plain = {name: value for name, value in environ.items() if not name.startswith(NOT_TAKEN)}
+    own = {"STREAM_INSTANCE": "bench", "STREAM_LOG_FORMAT": "json", "STREAM_HTTP_ADDRESS": "127.0.0.1:0"}
+    if kafka is Kafka.GIVEN:
+        if not environ.get(BOOTSTRAP):
+            raise ConfigurationError([f"--kafka given: {BOOTSTRAP} is missing: host:port of one or more brokers"])
+        yield {**plain, **own}
+        return
+    cluster = Cluster(folder / "kafka", report=say)
+    cluster.stop()  # one that an interrupted measurement left
+    shutil.rmtree(cluster.folder, ignore_errors=True)
+    try:
+        cluster.start()
+        yield {**{n: v for n, v in plain.items() if not n.startswith(KAFKA)}, **own, BOOTSTRAP: cluster.bootstrap}
+    finally:
+        cluster.stop()
+        shutil.rmtree(cluster.folder, ignore_errors=True)
+
+
+@contextmanager
+def topics(connection: Connection, file: PipelineFile, partitions: int) -> Iterator[dict[str, Role]]:
+    """Creates the topics of a pipeline, each with as many partitions; deletes them and the group in the end."""
+    needs = needed(file)
+    admin = TopicAdmin(connection)
+    try:
+        admin.create(plan(needs, admin.existing(needs), partitions))
+        yield needs
+    finally:
+        _remove(connection, file, needs)
+
+
+def _remove(connection: Connection, file: PipelineFile, needs: Mapping[str, Role]) -> None:
+    """What is not there any more, or may not be deleted, stays: its name says whose it is."""
+    client = connection.admin()
+    futures = [
+        *client.delete_topics(list(needs), operation_timeout=REQUEST_S, request_timeout=REQUEST_S).values(),
+        *client.delete_consumer_groups([file.name], request_timeout=REQUEST_S).values(),
+    ]
+    for future in futures:
+        with contextlib.suppress(Exception):
+            future.result()

@@ -1,0 +1,144 @@
+"""Worker processes of a measurement: started, watched by their log, killed, and what they used."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from stream.errors import FatalError
+
+LOOK_EVERY_S: Final = 0.05
+STOP_WITHIN_S: Final = 30.0
+TAIL_LINES: Final = 15
+MAXRSS_UNIT: Final = 1 if os.uname().sysname == "Darwin" else 1024
+"""Bytes of one unit of ru_maxrss (getrusage(2))."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """CPU time of a process and of those it waited for, and the peak resident size of the largest of them."""
+
+    cpu_s: float
+    peak_rss_bytes: int
+
+
+@dataclass(slots=True)
+class Process:
+    """A command with its standard output and its log in files of their own. clock and sleep in seconds."""
+
+    command: Sequence[str]
+    environ: Mapping[str, str]
+    log: Path
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    code: int | None = None
+    """The exit status once it has ended, negative for a signal."""
+    usage: Usage | None = None
+    started_s: float = 0.0
+    ended_s: float = 0.0
+    _popen: subprocess.Popen[bytes] = field(init=False)
+    _read: int = 0
+    _committed: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        with self.log.open("wb") as errors, self.output.open("wb") as output:
+            self.started_s = self.clock()
+            self._popen = subprocess.Popen(
+                list(self.command),
+                env=dict(self.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
+    def output(self) -> Path:
+        return self.log.with_suffix(".out")
+
+    def ended(self) -> bool:
+        """Whether it has ended; its status and usage are known then."""
+        if self.code is None:
+            pid, status, used = os.wait4(self.pid, os.WNOHANG)
+            if pid:
+                self.ended_s = self.clock()
+                self.code = self._popen.returncode = os.waitstatus_to_exitcode(status)
+                self.usage = Usage(used.ru_utime + used.ru_stime, used.ru_maxrss * MAXRSS_UNIT)
+        return self.code is not None
+
+    def wait(self, within_s: float) -> bool:
+        """Whether it has ended after at most within_s."""
+        deadline = self.clock() + within_s
+        while not self.ended() and self.clock() < deadline:
+            self.sleep(LOOK_EVERY_S)
+        return self.ended()
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        if not self.ended():
+            os.kill(self.pid, signal.SIGKILL)
+            self.wait(STOP_WITHIN_S)
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL when that takes too long."""
+        if not self.ended():
+            os.kill(self.pid, signal.SIGTERM)
+            if not self.wait(STOP_WITHIN_S):
+                self.kill()
+
+    def check(self) -> None:
+        """Raises FatalError, with the last lines of its log, when it has ended."""
+        if self.ended():
+            raise FatalError(f"the worker ended with {self.code}; its last lines:\n{self.tail()}")
+
+    def tail(self) -> str:
+        return "\n".join(self.log.read_text("utf-8", errors="replace").splitlines()[-TAIL_LINES:])
+
+    def committed(self) -> Counter[str]:
+        """`events` and `filtered` of the batches that the log says are committed so far; only what is new is read."""
+        with self.log.open("rb") as file:
+            file.seek(self._read)
+            whole, _, _ = file.read().rpartition(b"\n")
+        self._read += len(whole) + 1 if whole else 0
+        for line in _parsed(whole):
+            if line.get("message") == "committed":
+                self._committed.update({name: int(line[name]) for name in ("events", "filtered")})
+        return self._committed
+
+    def logged(self, message: str) -> dict[str, Any] | None:
+        """The first line with this message, None while there is none."""
+        lines = _parsed(self.log.read_bytes().rpartition(b"\n")[0])
+        return next((line for line in lines if line.get("message") == message), None)
+
+    def cpu_s(self) -> float | None:
+        """CPU time so far, of the process alone, where the system tells it (proc_pid_stat(5), to 10 ms)."""
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text("utf-8", errors="replace").rpartition(")")[2].split()
+        except OSError:
+            return None
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _parsed(lines: bytes) -> list[dict[str, Any]]:
+    """The lines that are JSON objects; a traceback, for example, is not."""
+    found = []
+    for line in lines.splitlines():
+        try:
+            parsed = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(parsed, dict):
+            found.append(parsed)
+    return found
