@@ -161,6 +161,10 @@ class _Compiler:
                 self._skip_blocks([of.items], min_width(of.items), depth, path)
             case Map():
                 self._skip_blocks([f.type for f in entry(of).fields], 1 + min_width(of.values), depth, path)
+            case Union(optional=inner) if inner:
+                option = emit(Op("SKIP_OPTION", low=of.branches.index(NULL), field=path))
+                self._skip(inner, depth + 1, path)
+                self.program.land(option)
             case Union():
                 self._union([(Skip(b), depth + 1) for b in of.branches], 0, path)
             case Record():

@@ -42,4 +42,5 @@ cpdef enum Code:
     SKIP_BYTES
     SKIP_FIXED
     SKIP_ENUM
+    SKIP_OPTION
     SKIP_ARRAY_END

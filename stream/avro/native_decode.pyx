@@ -20,6 +20,9 @@ import pyarrow as pa
 
 from stream.avro import codec
 
+cdef enum:
+    MOST_ITEMS = 1 << 30    # of a message, whatever its limits say, so that no sum of the pass overflows
+
 _LAYOUTS = {
     "null": Layout.NULLS,
     "bits": Layout.BITS,
@@ -129,9 +132,17 @@ cdef class Decoder:
             raise MemoryError
         self._load(program)
         self._machine = Machine(
-            ops=self._ops, table=self._table, texts=self._texts, texts_end=<const uint8_t*>self._texts + len(self._texts) - 16,
-            text_offsets=self._text_offsets, data=self._data, max_items=limits.max_items,
-            max_empty_items=limits.max_empty_items, items=0, empty_items=0, at=0,
+            ops=self._ops,
+            table=self._table,
+            texts=self._texts,
+            texts_end=<const uint8_t*>self._texts + len(self._texts) - 16,
+            text_offsets=self._text_offsets,
+            data=self._data,
+            max_items=min(limits.max_items, MOST_ITEMS),
+            max_empty_items=min(limits.max_empty_items, MOST_ITEMS),
+            items=0,
+            empty_items=0,
+            at=0,
         )
 
     def __dealloc__(self):

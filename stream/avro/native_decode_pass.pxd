@@ -79,8 +79,8 @@ cdef inline int run(Machine* m, ColumnSet* s, const uint8_t* p, const uint8_t* e
             if fault != Fault.OK:
                 break
             p += value
-        elif op.code == Code.OPTION:
-            # low: the index of null in a union of two; a null goes into the column and to jump.
+        elif op.code == Code.OPTION or op.code == Code.SKIP_OPTION:
+            # low: the index of null in a union of two; a null goes into the column, if any, and to jump.
             next = read_long(p, end, &value)
             if next == NULL:
                 break
@@ -89,10 +89,10 @@ cdef inline int run(Machine* m, ColumnSet* s, const uint8_t* p, const uint8_t* e
                 break
             p = next
             if value == op.low:
-                fault = append_null(s.columns, c)
+                following = m.ops + op.jump
+                fault = append_null(s.columns, c) if op.code == Code.OPTION else Fault.OK
                 if fault != Fault.OK:
                     break
-                following = m.ops + op.jump
         elif op.code == Code.END:
             if p != end:
                 fault = Fault.TRAILING
