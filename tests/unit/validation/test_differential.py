@@ -44,7 +44,9 @@ PATTERNS = [
 ints = st.one_of(st.sampled_from(EDGE_INTS), st.integers(-10, 10), st.integers(-(2**63), 2**63 - 1))
 small_ints = st.one_of(st.sampled_from([0, 1, -1, 5, 127, -128]), st.integers(-128, 127))
 floats = st.one_of(st.sampled_from(EDGE_FLOATS), st.floats(width=64))
-floats32 = st.one_of(st.sampled_from([0.0, -0.0, 1.5, INF, -INF, NAN, 16777216.0]), st.floats(width=32))
+floats32 = st.one_of(
+    st.sampled_from([0.0, -0.0, 1.5, INF, -INF, NAN, 16777216.0, 0.10000000149011612]), st.floats(width=32)
+)
 short_texts = st.one_of(st.sampled_from(EDGE_TEXTS), st.text(max_size=6))
 moments = st.one_of(
     st.sampled_from([0, 1, -1, 1717200000000, 1717200000001, 1717199999999]), st.integers(-(10**13), 10**13)

@@ -81,6 +81,7 @@ def test_whole_numbers_above_2_53_are_compared_in_floating_point_where_gx_does_s
 def test_0_1_of_32_bits_is_above_0_1() -> None:
     columns = {"a": pa.array([0.1, 0.0], pa.float32())}
     assert rows(columns, "column_values_to_be_between", column="a", max_value=0.1) == [0]
+    assert rows(columns, "column_values_to_be_between", column="a", min_value=0.1, strict_min=True) == [1]
 
 
 def test_infinity_is_outside_and_nan_is_not_looked_at() -> None:
