@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
@@ -12,6 +12,13 @@ from stream.errors import TransactionError
 from stream.kafka.gather import Partition
 
 QUERY_TIMEOUT_S: Final = 5.0
+
+
+class Mark(NamedTuple):
+    """An offset of a group and the text that was committed with it: empty but for a mark of the quarantine."""
+
+    offset: int
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +37,10 @@ class Positions:
 
         While another transaction's offsets are pending the broker does not answer: a timeout too, and it passes.
         """
+        return {where: mark.offset for where, mark in self.marks(partitions).items()}
+
+    def marks(self, partitions: Iterable[Partition]) -> dict[Partition, Mark]:
+        """The same with their texts."""
         wanted = sorted(partitions)
         if not wanted:
             return {}
@@ -40,7 +51,7 @@ class Positions:
         for position in found:
             if position.error:
                 raise TransactionError(f"committed offset of {position.topic}/{position.partition}: {position.error}")
-        return {(p.topic, p.partition): p.offset for p in found}
+        return {(p.topic, p.partition): Mark(p.offset, p.metadata or "") for p in found}
 
     def first(self, where: Partition) -> int:
         """The configured start position of a partition, as an offset."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -21,6 +21,7 @@ from stream.kafka.assignment import Assignment
 from stream.kafka.committer import Committer
 from stream.kafka.gather import Partition
 from stream.kafka.guard import FENCED
+from stream.kafka.positions import Mark
 from stream.kafka.settings import ClientSettings
 from stream.kafka.sink import Sink
 from stream.kafka.source import ANOTHER, IDLE_POLL_S, Source
@@ -120,6 +121,26 @@ class Session:
         self.source.pause()
         self.source.serve(seconds)
         self.source.resume()
+
+    def marks(self, partitions: Iterable[Partition]) -> dict[Partition, Mark]:
+        """Committed offsets of partitions and the texts that were committed with them."""
+        return self.source.marks(partitions)
+
+    def mark(self, marks: Mapping[Partition, Mark]) -> None:
+        """Commit texts with the offsets that are committed already; the next commit of a partition ends its mark.
+
+        No transaction may be under way: finish_commit() first. Raises as it does.
+        """
+        offsets = {where: mark.offset for where, mark in marks.items()}
+        sink = self._sink or self._open_sink()
+        with self._counting_fences():
+            sink.begin()
+            sink.send_offsets(offsets, self.source.group_metadata(), {where: m.text for where, m in marks.items()})
+            sink.commit()
+
+    def losses(self) -> int:
+        """How often partitions were taken from this process; it only rises."""
+        return self.source.assignment.revoked_count + self.source.assignment.lost_count
 
     def caught_up(self) -> bool:
         """Everything there is in the owned partitions was read; False for a member that owns none."""

@@ -97,9 +97,15 @@ class Sink:
         if left:
             raise TransactionError(f"flush: {left} messages not acknowledged in time: {self._error or 'no answer'}")
 
-    def send_offsets(self, next_offsets: Mapping[Partition, int], group_metadata: Any) -> None:
-        """An offset is the next one to read. group_metadata lets the broker refuse a stale member (R6)."""
-        positions = [TopicPartition(topic, partition, offset) for (topic, partition), offset in next_offsets.items()]
+    def send_offsets(
+        self, next_offsets: Mapping[Partition, int], group_metadata: Any, texts: Mapping[Partition, str] | None = None
+    ) -> None:
+        """An offset is the next one to read. group_metadata lets the broker refuse a stale member (R6).
+
+        texts are committed with the offsets; without them the text of before is gone.
+        """
+        texts = texts or {}
+        positions = [TopicPartition(*where, offset, texts.get(where, "")) for where, offset in next_offsets.items()]
         send = self._producer.send_offsets_to_transaction
         self._guard.call("send_offsets", send, positions, group_metadata, self.settings.transaction_timeout_s)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from stream.batch import Messages
 from stream.errors import FatalError, SystemicError, TransactionError
 from stream.kafka.assignment import Assignment
 from stream.kafka.gather import Partition, gather
-from stream.kafka.positions import Positions
+from stream.kafka.positions import Mark, Positions
 from stream.kafka.settings import ClientSettings, refused_settings
 from stream.kafka.waiting import Waiting, as_first_read
 
@@ -111,6 +111,10 @@ class Source:
         if gaps:
             raise FatalError("; ".join(gaps))
         return {p: offset if offset >= 0 else self._positions.first(p) for p, offset in sorted(committed.items())}
+
+    def marks(self, partitions: Iterable[Partition]) -> dict[Partition, Mark]:
+        """Committed offsets with their texts. Raises TransactionError when the broker does not answer."""
+        return self._positions.marks(partitions)
 
     def seek(self, positions: Mapping[Partition, int]) -> None:
         """Set the position of owned partitions."""
