@@ -72,7 +72,7 @@ class _Compiler:
             case Skip():
                 self._skip(plan.writer, depth, path)
             case Refused():
-                emit(Op("FAIL", field=path, reason=UNRESOLVABLE, detail=plan.detail))
+                emit(Op("FAIL", reason=UNRESOLVABLE, detail=plan.detail))
 
     def _into(self, plan: Into, column: int, depth: int, path: str) -> None:
         if plan.branch == NULL:

@@ -162,16 +162,20 @@ def _pick_logical(random: Random, name: str) -> Logical | None:
 
 @dataclass(slots=True)
 class Evolution:
-    """Makes a reader's version of a writer's schema: mostly one that resolves, at times one that does not."""
+    """Makes a reader's version of a writer's schema: mostly one that resolves, at times one that does not.
+
+    added says whether it may have fields of its own, with defaults.
+    """
 
     random: Random
     generator: Generator
+    added: bool = True
     done: dict[str, Type] = field(default_factory=dict)
 
     def record(self, of: Record) -> Record:
         fields = [replace(f, type=self.type(f.type)) for f in of.fields if self.random.random() < 0.85]
         fields = [self._renamed(f) if self.random.random() < 0.1 else f for f in fields]
-        for i in range(self.random.choice((0, 0, 1, 2))):
+        for i in range(self.random.choice((0, 0, 1, 2)) if self.added else 0):
             self.generator.named.clear()
             new = self.generator.type(depth=4)
             default = MISSING if self.random.random() < 0.03 else self.generator.json_default(new)

@@ -102,16 +102,40 @@ def check_decode(seed: int) -> None:
 
 
 def check_fastavro(seed: int) -> None:
+    """Valid data only, and no defaults: fastavro puts their JSON where their values belong."""
     random = Random(seed)
-    record = Generator(random, general=False).record()
-    schema = schema_of(record, logical=False)
-    messages = [datum(random, schema.root) for _ in range(8)]
-    decoded = native.compile_decoder(schema, schema, Limits()).decode(*packed(random, messages))
-    parsed = fastavro.parse_schema(schema.json)
-    wanted = [fastavro.schemaless_reader(io.BytesIO(m), parsed, None) for m in messages]
-    got = decoded.columns.to_pylist(maps_as_pydicts="strict")
-    assert decoded.rejected == []
-    assert repr(got) == repr(wanted)
+    generator = Generator(random, general=False)
+    writer = generator.record()
+    reader = writer if random.random() < 0.5 else Evolution(random, generator, added=False).record(writer)
+    schemas = schema_of(writer, logical=False), schema_of(reader, logical=False)
+    both = compile_both(*schemas, Limits())
+    if both is None:
+        return
+    messages = [datum(random, schemas[0].root) for _ in range(8)]
+    decoded = both[0].decode(*packed(random, messages))
+    rows = dict(zip(decoded.rows.tolist(), decoded.columns.to_pylist(maps_as_pydicts="strict"), strict=True))
+    parsed = [fastavro.parse_schema(s.json) for s in schemas]
+    for row, message in enumerate(messages):
+        try:
+            wanted = fastavro.schemaless_reader(io.BytesIO(message), *parsed)
+        except (fastavro.read.SchemaResolutionError, UnicodeDecodeError):
+            assert row not in rows
+        except TypeError:
+            pass  # fastavro's own: it hashes the branches of some unions, which are dicts
+        else:
+            if reader is writer:
+                assert repr(rows[row]) == repr(wanted)
+            assert row not in rows or comparable(rows[row]) == comparable(wanted)
+    assert {r.reason for r in decoded.rejected} <= {"unresolvable", "invalid_utf8"}
+
+
+def comparable(value: Any) -> Any:
+    """The value with its numbers in 32 bits, as fastavro does not do, and as text, in which NaN is like NaN."""
+    if isinstance(value, dict):
+        return {k: comparable(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [comparable(v) for v in value]
+    return repr(np.float32(value)) if isinstance(value, float) else value
 
 
 def check_encode(seed: int) -> None:
