@@ -14,8 +14,9 @@ from stream.cli.show import Output, OutputOption, as_json, as_table, note
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from stream.config import Config, StageEntry
+    from stream.config import Config, PipelineFile, StageEntry
     from stream.pipeline import Pipeline
+    from stream.stages.retry import Retry
     from stream.stages.stage import Stage
 
 EXAMPLES: Final = """\
@@ -67,7 +68,7 @@ def facts_of(config: Config, line: Pipeline) -> dict[str, Any]:
             "group_protocol": file.group.protocol,
         },
         "codec": line.reader.codec_name,  # type: ignore[attr-defined]
-        "stages": [decode, *_stages(file.stages, line.stages, columns)],
+        "stages": [decode, *_stages(file, line.stages, columns)],
         "outputs": [
             {"topic": output.topic, "schema": output.schema_file, "when": output.when} for output in file.outputs
         ],
@@ -76,20 +77,23 @@ def facts_of(config: Config, line: Pipeline) -> dict[str, Any]:
     }
 
 
-def _stages(entries: tuple[StageEntry, ...], stages: Any, before: pa.Schema) -> list[dict[str, Any]]:
+def _stages(file: PipelineFile, stages: Any, before: pa.Schema) -> list[dict[str, Any]]:
     """Each stage with the columns it adds or changes."""
     facts = []
-    for entry, stage in zip(entries, stages, strict=True):
+    for entry, stage in zip(file.stages, stages, strict=True):
         columns = {f.name: str(f.type) for f in stage.schema if f.name not in before.names or f != before.field(f.name)}
-        facts.append(
-            {"stage": stage.name, "does": _does(entry, stage), "columns": columns, "explained": _explained(stage)}
-        )
+        explained = _explained(stage)
+        if "retry" in type(entry.settings).model_fields:
+            explained.append(_again(file.retry_policies[stage.name]))
+        facts.append({"stage": stage.name, "does": _does(entry, stage), "columns": columns, "explained": explained})
         before = stage.schema
     return facts
 
 
 def _does(entry: StageEntry, stage: Any) -> str:
-    """In one line: the model and version, the suite and how its expectations are checked, or the settings."""
+    """In one line: the model and version, the suite and how its expectations are checked, the call, or the settings."""
+    if hasattr(stage, "summary"):
+        return str(stage.summary)
     if hasattr(stage, "model_version"):
         return f"{stage.model_name}/{stage.model_version}"
     if hasattr(stage, "plan"):
@@ -103,6 +107,17 @@ def _explained(stage: Stage) -> list[str]:
     """What a stage, or the plan it carries out, tells about itself."""
     teller = getattr(stage, "plan", stage)
     return list(teller.explain()) if hasattr(teller, "explain") else []
+
+
+def _again(retry: Retry) -> str:
+    """What becomes of an event that may pass later."""
+    from stream.units import format_duration
+
+    if not retry.delays_s:
+        return "what may pass later: a dead letter at once"
+    longest = f", at most {format_duration(retry.max_elapsed_s)} after the first failure" if retry.max_elapsed_s else ""
+    end = "a dead letter" if retry.on_exhausted == "dead_letter" else "again and again, what is behind it waits"
+    return f"what may pass later: again after {', '.join(map(format_duration, retry.delays_s))}{longest}, then {end}"
 
 
 def _types(schema: pa.Schema) -> dict[str, str]:

@@ -75,6 +75,11 @@ class Http:
                 values[row] = read
         return Result(self._answered(batch, values), sorted(failures, key=lambda f: f.row))
 
+    @property
+    def summary(self) -> str:
+        """In one line, without what references stand for."""
+        return f"{self._settings.method} {self._settings.url}"
+
     def hurry(self) -> None:
         """Make no further call: what is left of the batch counts as untried."""
         self._caller.hurried = True
