@@ -24,7 +24,11 @@ MAXRSS_UNIT: Final = 1 if os.uname().sysname == "Darwin" else 1024
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """CPU time of a process and of those it waited for, and the peak resident size of the largest of them."""
+    """CPU time of a process and of those it waited for, and the peak resident size of the largest of them.
+
+    Linux lets a child's ru_maxrss begin with the size of the process that started it, so where /proc tells the
+    size (VmHWM, proc_pid_status(5)) that is taken, as last seen before the end.
+    """
 
     cpu_s: float
     peak_rss_bytes: int
@@ -46,6 +50,7 @@ class Process:
     ended_s: float = 0.0
     _popen: subprocess.Popen[bytes] = field(init=False)
     _read: int = 0
+    _peak_bytes: int = 0
     _committed: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -75,7 +80,10 @@ class Process:
             if pid:
                 self.ended_s = self.clock()
                 self.code = self._popen.returncode = os.waitstatus_to_exitcode(status)
-                self.usage = Usage(used.ru_utime + used.ru_stime, used.ru_maxrss * MAXRSS_UNIT)
+                peak = self._peak_bytes or used.ru_maxrss * MAXRSS_UNIT
+                self.usage = Usage(used.ru_utime + used.ru_stime, peak)
+            else:
+                self._peak_bytes = max(self._peak_bytes, *map(_peak_bytes, (self.pid, *_children(self.pid))))
         return self.code is not None
 
     def wait(self, within_s: float) -> bool:
@@ -129,6 +137,23 @@ class Process:
         except OSError:
             return None
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _children(pid: int) -> list[int]:
+    """Processes that it started."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
+    except OSError:
+        return []
+
+
+def _peak_bytes(pid: int) -> int:
+    """0 where the system does not tell."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text("utf-8", errors="replace")
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:")), 0)
 
 
 def _parsed(lines: bytes) -> list[dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""The comparison with peers on one machine. `make bench`; README.md says how it is done."""

@@ -1,0 +1,130 @@
+"""Runs become rows: min, median and max of each figure, as JSON and as one Markdown table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from bench.systems import SYSTEMS
+from stream.bench.statistics import spread
+
+Run = dict[str, Any]
+FIGURES: Final = (
+    "events_per_s",
+    "loop_cpu_s_per_million",
+    "process_cpu_s_per_million",
+    "rss_mib",
+    "start_s",
+    "broker_cpu_s_per_million",
+    "foreign_cores",
+    "warm_events_per_s",
+    "warm_cpu_s_per_million",
+)
+HEAD: Final = (
+    "system",
+    "events/s",
+    "against stream",
+    "CPU s per M events, loop",
+    "CPU s per M events, process",
+    "peak RSS, MiB",
+    "start, s",
+    "verified",
+)
+
+
+def summary(runs: Sequence[Run]) -> list[Run]:
+    """One entry a system, and a place (direct or delayed), in the order of the systems."""
+    found = []
+    for place in dict.fromkeys(run.get("place", "") for run in runs):
+        for system in SYSTEMS:
+            own = [run for run in runs if run["system"] == system.name and run.get("place", "") == place]
+            if own:
+                found.append(_summed(system.name, place, own))
+    return found
+
+
+def markdown(title: str, results: Sequence[Run], facts: Run) -> str:
+    """Everything that belongs under one heading: the table, and what it was measured on."""
+    rows = [HEAD, *(tuple(map(_dashed, row)) for row in _rows(results))]
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    lines.insert(1, "|---" * len(HEAD) + "|")
+    return "\n".join([f"## {title}", "", *lines, "", *_notes(results, facts), ""])
+
+
+def _summed(name: str, place: str, runs: Sequence[Run]) -> Run:
+    good = [run for run in runs if run.get("verified")]
+    figures = {
+        figure: spread([run[figure] for run in good])
+        for figure in FIGURES
+        if good and all(figure in run for run in good)
+    }
+    errors = [run["error"] for run in runs if "error" in run]
+    facts = {"system": name, "runs": len(runs), "verified": len(good), "events": runs[0].get("events"), **figures}
+    return {**facts, **({"place": place} if place else {}), **({"errors": errors} if errors else {})}
+
+
+def _rows(results: Sequence[Run]) -> list[tuple[str, ...]]:
+    titles = {system.name: system.title for system in SYSTEMS}
+    base = {r.get("place", ""): r["events_per_s"]["median"] for r in results if _is_ours(r)}
+    rows = []
+    for r in results:
+        ours = base.get(r.get("place", ""))
+        name = titles[r["system"]] + (f", {r['place']}" if r.get("place") else "")
+        rows.append(_row(name, r, ours))
+        if "warm_events_per_s" in r:
+            warm = r["warm_events_per_s"], r["warm_cpu_s_per_million"]
+            rows.append(
+                (f"{name}: second half of the run", _rate(warm[0]), _ratio(warm[0], ours), _cpu(warm[1]), *"    ")
+            )
+    return rows
+
+
+def _row(name: str, r: Run, ours: float | None) -> tuple[str, ...]:
+    verified = f"{r['verified']} of {r['runs']}"
+    if "events_per_s" not in r:
+        return (name, *[""] * 6, verified)
+    return (
+        name,
+        _rate(r["events_per_s"]),
+        _ratio(r["events_per_s"], ours),
+        _cpu(r["loop_cpu_s_per_million"]),
+        _cpu(r["process_cpu_s_per_million"]),
+        f"{r['rss_mib']['max']:.0f}",
+        f"{r['start_s']['median']:.1f}",
+        verified,
+    )
+
+
+def _notes(results: Sequence[Run], facts: Run) -> list[str]:
+    machine, versions = facts["machine"], facts["versions"]
+    quiet = max((r["foreign_cores"]["max"] for r in results if "foreign_cores" in r), default=0.0)
+    part = [f"{r['system']} {r['events']:,}" for r in results if r["events"] and r["events"] != facts["events"]]
+    on = f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}"
+    less = f" ({', '.join(dict.fromkeys(part))})" if part else ""
+    return [
+        f"Measured {facts['date']} on {on}. {facts['pinning']}",
+        f"{facts['events']:,} events a run{less}, {facts['rounds']} interleaved rounds;",
+        "figures are min / median / max, RSS the largest, start (process to first poll) the median.",
+        f"Everything else on the machine used at most {quiet:.2f} cores during a run.",
+        f"Versions: {', '.join(f'{name} {version}' for name, version in versions.items())}.",
+    ]
+
+
+def _is_ours(r: Run) -> bool:
+    return r["system"] == SYSTEMS[0].name and "events_per_s" in r
+
+
+def _rate(s: dict[str, float]) -> str:
+    return " / ".join(f"{s[k]:,.0f}" for k in ("min", "median", "max"))
+
+
+def _cpu(s: dict[str, float]) -> str:
+    return " / ".join(f"{s[k]:.2f}" for k in ("min", "median", "max"))
+
+
+def _ratio(s: dict[str, float], ours: float | None) -> str:
+    return f"{s['median'] / ours:.2f}" if ours else ""
+
+
+def _dashed(cell: str) -> str:
+    return cell.strip() or "-"

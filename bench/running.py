@@ -1,0 +1,165 @@
+"""One run of one system: topics filled, the program pinned and measured, its results verified."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bench.broker import Broker
+from bench.job import DEAD_LETTERS, FLIGHT, INPUT, MODEL, OUTPUT, PARTITIONS, PIPELINE, PREDICTION, ROOT, Job
+from bench.pinning import pinned
+from bench.systems import STREAM, System, scratch
+from bench.verify import mistakes
+from stream.avro import DirectorySchemas, load_schema
+from stream.bench.derive import derive, topic_of
+from stream.bench.load import fill
+from stream.bench.processes import Process
+from stream.config import load
+from stream.kafka.connection import Connection
+from stream.kafka.topics import TopicAdmin, needed, plan
+
+TIMEOUT_S: Final = 600.0
+MIB: Final = 1024 * 1024
+Run = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where systems run: bootstrap is what they are told, direct what loading and verifying use."""
+
+    broker: Broker
+    cores: Sequence[int]
+    delayed: bool = False
+
+    @property
+    def bootstrap(self) -> str:
+        return self.broker.bootstrap if self.delayed else self.broker.direct
+
+
+def run(system: System, job: Job, place: Place, mark: str) -> Run:
+    """Figures of one run, or `error` with what went wrong. mark starts the names of its topics and group."""
+    events = job.first(max(1, round(len(job) * system.share)))
+    folder = scratch(system.name)
+    environ, command = _started(system, len(events), place, mark, folder)
+    input_, output, dead = (topic_of(mark, topic) for topic in (INPUT, OUTPUT, DEAD_LETTERS))
+    direct = Connection({"bootstrap.servers": place.broker.direct})
+    _create(direct, folder)
+    fill(direct, input_, events.events, len(events), lambda _n: None)
+    before = _spent(place.broker)
+    with pinned(place.cores):
+        process = Process(command, environ, folder / "system.log")
+    try:
+        if not process.wait(TIMEOUT_S):
+            return {"system": system.name, "error": f"not done within {TIMEOUT_S:.0f} s: {process.tail()}"}
+    finally:
+        process.kill()
+    if process.code:
+        return {"system": system.name, "error": f"ended with {process.code}: {process.tail()}"}
+    after = _spent(place.broker)
+    wrong = mistakes(place.broker.direct, events, output, dead, copies=system.copies)
+    found = _figures(system, len(events), process, before, after)
+    _delete(direct, folder)
+    return {**found, "verified": not wrong, **({"error": "; ".join(wrong)} if wrong else {})}
+
+
+def _started(
+    system: System, events: int, place: Place, mark: str, folder: Path
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The environment and the command."""
+    schema = load_schema(FLIGHT)
+    own = {"STREAM_KAFKA_BOOTSTRAP_SERVERS": place.bootstrap, "STREAM_INSTANCE": "bench", "STREAM_LOG_FORMAT": "json"}
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("STREAM_")} | own
+    environ["STREAM_HTTP_ADDRESS"] = "127.0.0.1:0"
+    environ |= {name: value for name, value in os.environ.items() if name in ("STREAM_TRANSPORT", "STREAM_CODEC")}
+    (folder / "project").mkdir()
+    path = derive(load(PIPELINE, environ), schema, mark, folder / "project")
+    if system.name == STREAM:
+        return environ, (sys.executable, "-m", "stream", "run", str(path), "--until-caught-up", "--output", "json")
+    prefixes = {name: DirectorySchemas([], known=[s]).prefix(mark, s).hex() for name, s in _schemas().items()}
+    told = {
+        "BOOTSTRAP": place.bootstrap,
+        "EVENTS": str(events),
+        "INPUT": topic_of(mark, INPUT),
+        "OUTPUT": topic_of(mark, OUTPUT),
+        "DEAD_LETTERS": topic_of(mark, DEAD_LETTERS),
+        "NAME": mark,
+        "FLIGHT": str(FLIGHT),
+        "PREDICTION": str(PREDICTION),
+        "MODEL": str(MODEL),
+        "SUITE": str(ROOT / "bench" / "suite.json"),
+        "SCRATCH": str(folder / "state"),
+        **prefixes,
+    }
+    return environ | {f"BENCH_{name}": value for name, value in told.items()}, system.command
+
+
+def _schemas() -> dict[str, Any]:
+    return {"FLIGHT_PREFIX": load_schema(FLIGHT), "PREDICTION_PREFIX": load_schema(PREDICTION)}
+
+
+def _create(connection: Connection, folder: Path) -> None:
+    needs = _needed(folder)
+    admin = TopicAdmin(connection)
+    admin.create(plan(needs, admin.existing(needs), PARTITIONS))
+
+
+def _delete(connection: Connection, folder: Path) -> None:
+    """A broker that is kept does not fill up."""
+    for future in connection.admin().delete_topics(list(_needed(folder))).values():
+        future.result()
+    shutil.rmtree(folder / "project")
+
+
+def _needed(folder: Path) -> Any:
+    (path,) = (folder / "project" / PIPELINE.parent.name).glob("bench-*.yaml")
+    return needed(load(path, {}).file)
+
+
+def _spent(broker: Broker) -> tuple[float, float]:
+    """CPU seconds so far of the broker, and of everything on the machine."""
+    fields = [int(text) for text in Path("/proc/stat").read_text("ascii").splitlines()[0].split()[1:8]]
+    idle, waiting = fields[3], fields[4]
+    return broker.cpu_s, (sum(fields) - idle - waiting) / os.sysconf("SC_CLK_TCK")
+
+
+def _figures(
+    system: System, events: int, process: Process, before: tuple[float, float], after: tuple[float, float]
+) -> Run:
+    """Of what the program told itself, and of what the system says it used."""
+    told = json.loads(process.output.read_text("utf-8").splitlines()[-1])
+    usage = process.usage
+    assert usage is not None, "it has ended"
+    wall_s = told["last_commit_s"] - told["first_poll_s"]
+    loop_s = told["cpu_s"] if "cpu_s" in told else told["last_cpu_s"] - told["first_cpu_s"]
+    broker_s = after[0] - before[0]
+    foreign_s = max(0.0, after[1] - before[1] - broker_s - usage.cpu_s)
+    return {
+        "system": system.name,
+        "events": events,
+        "events_per_s": round(events / wall_s),
+        "loop_cpu_s_per_million": round(loop_s / events * 1e6, 3),
+        "process_cpu_s_per_million": round(usage.cpu_s / events * 1e6, 3),
+        "rss_mib": round(usage.peak_rss_bytes / MIB),
+        "start_s": round(told["first_poll_s"] - process.started_s, 2),
+        "wall_s": round(wall_s, 3),
+        "broker_cpu_s_per_million": round(broker_s / events * 1e6, 3),
+        "foreign_cores": round(foreign_s / (process.ended_s - process.started_s), 2),
+        **_second_half(told, events),
+    }
+
+
+def _second_half(told: Run, events: int) -> Run:
+    """For a JVM: without the time in which it compiled most of its code."""
+    if "half_s" not in told:
+        return {}
+    rest = events - told["half_events"]
+    return {
+        "warm_events_per_s": round(rest / (told["last_commit_s"] - told["half_s"])),
+        "warm_cpu_s_per_million": round((told["last_cpu_s"] - told["half_cpu_s"]) / rest * 1e6, 3),
+    }
