@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema
 
 from stream.http.answers import WHOLE, parse_path
 from stream.stages.retry import Retry
@@ -34,6 +43,13 @@ def _body(value: Any) -> Any:
     raise ValueError("must be a list of columns, such as [id, amount], or a mapping such as {amount: '{amount}'}")
 
 
+class _OrType:
+    """For an editor: a type may stand for the mapping."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string"}, handler(schema)]}
+
+
 AnswerPath = Annotated[str, AfterValidator(_path)]
 
 
@@ -49,7 +65,7 @@ class ResponseField(BaseModel):
         examples=["result.label"],
     )
     type: str = Field(
-        description="The type of the column: " + ", ".join(TYPES) + ", array<...>. Times and dates are read as ISO 8601,"
+        description=f"The type of the column: {', '.join(TYPES)}, array<...>. Times and dates are read as ISO 8601,"
         " bytes as base64."
     )
     optional: bool = Field(
@@ -59,7 +75,7 @@ class ResponseField(BaseModel):
     )
 
 
-Response = Annotated[ResponseField, BeforeValidator(_field)]
+Response = Annotated[ResponseField, BeforeValidator(_field), _OrType()]
 Body = Annotated[
     Any,
     BeforeValidator(_body),
