@@ -15,7 +15,9 @@ from stream.avro.native_export cimport ColumnSet
 from stream.avro.native_wire cimport Fault, is_short_ascii, is_utf8, read_long, varint_fault
 
 
-cdef inline int run(Machine* m, ColumnSet* s, const uint8_t* p, const uint8_t* end, const uint8_t* limit) noexcept nogil:
+cdef inline int run(
+    Machine* m, ColumnSet* s, const uint8_t* p, const uint8_t* end, const uint8_t* limit
+) noexcept nogil:
     """One message into one row of all columns; the fault found, with its operation in m.at.
 
     Columns may hold a part of the message after a fault. 16 bytes can be read where p is not beyond limit.
@@ -175,7 +177,10 @@ cdef inline int run(Machine* m, ColumnSet* s, const uint8_t* p, const uint8_t* e
                 fault = Fault.SYMBOL
                 break
             fault = append_text(
-                c, m.texts + m.text_offsets[value], m.text_offsets[value + 1] - m.text_offsets[value], m.texts_end
+                c,
+                m.texts + m.text_offsets[value],
+                m.text_offsets[value + 1] - m.text_offsets[value],
+                m.texts_end,
             )
             if fault != Fault.OK:
                 break

@@ -1,4 +1,4 @@
-# cython: language_level=3
+# cython: language_level=3, cdivision=True
 """The parts of the decoder's pass: what it is given, and the values that take more than a line to read."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
@@ -29,7 +29,10 @@ cdef struct Machine:
     int64_t empty_items
     int at                  # the operation that found a fault
 
-cdef inline int read_block(Machine* m, const uint8_t** place, const uint8_t* end, int64_t width, int64_t* count) noexcept nogil:
+
+cdef inline int read_block(
+    Machine* m, const uint8_t** place, const uint8_t* end, int64_t width, int64_t* count
+) noexcept nogil:
     """The count of the next block of an array or map, 0 behind the last one."""
     cdef const uint8_t* p = place[0]
     cdef const uint8_t* next = read_long(p, end, count)
