@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from stream.cli.show import Output, OutputOption, as_json, as_table, note
+from stream.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,13 +49,42 @@ def command(
     from stream.config import load
 
     config = load(pipeline, os.environ)
+    _try_models(config)
     line = build(config, offline=True)
+    _ask_great_expectations(config, line)
     facts = facts_of(config, line)
     if output is Output.JSON:
         as_json(facts)
     else:
         _tell(facts, explain=explain)
         note(f"{pipeline} is right; next: stream process {pipeline} --input FILE --output DIR")
+
+
+def _try_models(config: Config) -> None:
+    """A model that nobody has run yet runs first in a child process with little memory and time."""
+    from stream.inference import try_package
+
+    for index, entry in enumerate(config.file.stages):
+        if entry.kind == "infer":
+            model = entry.settings.model  # type: ignore[attr-defined]
+            _located(config, ("stages", index, "infer", "model"), partial(try_package, config.project.find(model)))
+
+
+def _ask_great_expectations(config: Config, line: Pipeline) -> None:
+    """Suites are read without Great Expectations, which takes seconds to load; here it has its say too."""
+    from stream.validation import verify_with_gx
+
+    for index, stage in enumerate(line.stages):
+        plan = getattr(stage, "plan", None)
+        if config.file.stages[index].kind == "validate" and plan is not None:
+            _located(config, ("stages", index, "validate", "suite"), partial(verify_with_gx, plan.suite))
+
+
+def _located(config: Config, at: tuple[str | int, ...], work: Callable[[], object]) -> None:
+    try:
+        work()
+    except ConfigurationError as error:
+        raise ConfigurationError([config.locate(problem.under(*at)) for problem in error.problems]) from None
 
 
 def facts_of(config: Config, line: Pipeline) -> dict[str, Any]:

@@ -121,13 +121,18 @@ def test_topics_tells_what_is_missing_creates_it_once_and_changes_nothing(
     before = project.run("topics", "p.yaml", "--output", "json")
     assert before.returncode == ExitCode.CHECK_FAILED
     assert "stream topics p.yaml --apply" in before.stderr
-    assert json.loads(before.stdout)["missing"] == 2
+    assert json.loads(before.stdout)["missing"] == 3
     assert f"{name}.out" not in partitions(admin), "nothing is created without --apply"
 
     applied = project.run("topics", "p.yaml", "--apply", "--output", "json")
     assert applied.returncode == 0, applied.stderr
     statuses = {topic["topic"]: topic["status"] for topic in json.loads(applied.stdout)["topics"]}
-    assert statuses == {f"{name}.in": "present", f"{name}.out": "created", f"{name}.dlq": "created"}
+    assert statuses == {
+        f"{name}.in": "present",
+        f"{name}.out": "created",
+        f"{name}.dlq": "created",
+        f"{name}.dlq.resolved": "created",
+    }
     there = partitions(admin)
     assert [there[f"{name}.{topic}"] for topic in ("in", "out", "dlq")] == [3, 3, 3]
     dead = settings(admin, f"{name}.dlq")
