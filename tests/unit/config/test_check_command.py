@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from stream.cli import main
+from stream.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[3]
 
@@ -112,3 +113,26 @@ def test_schema_prints_the_schema_of_the_pipeline_file(run):
     code, shown, _ = run("schema")
     assert code == 0
     assert shown == (ROOT / "docs/pipeline.schema.json").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("function", "at"),
+    [
+        ("stream.inference.try_package", "model: models/arrival-delay"),
+        ("stream.validation.verify_with_gx", "suite: suites/departed-flight.json"),
+    ],
+)
+def test_thorough_tries_models_and_asks_great_expectations_and_places_what_they_say(
+    run, project, monkeypatch, function, at
+):
+    def refuse(_what: object) -> None:
+        raise ConfigurationError(["it will not do"])
+
+    for name in ("stream.inference.try_package", "stream.validation.verify_with_gx"):
+        monkeypatch.setattr(name, refuse if name == function else lambda _what: None)
+    text = (project / "pipelines/flights.yaml").read_text().splitlines()
+    line = next(number for number, written in enumerate(text, 1) if at in written)
+    column = text[line - 1].index(at) + len(at.split()[0]) + 2
+    code, _, told = run("check", "pipelines/flights.yaml", "--thorough")
+    assert (code, told) == (2, f"pipelines/flights.yaml:{line}:{column}: it will not do\n")
+    assert run("check", "pipelines/flights.yaml")[0] == 0, "without --thorough nobody asks them"
