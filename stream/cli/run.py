@@ -50,6 +50,7 @@ def command(
 
 
 def _run_one(path: Path, slot: int, until_caught_up: bool) -> Summary:
+    _on_stop_signals(lambda: sys.exit(ExitCode.DONE))  # until it runs there is nothing to finish
     from stream.service import Service
 
     with Service(path, os.environ, slot) as service:

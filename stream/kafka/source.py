@@ -64,7 +64,7 @@ class Source:
         # R6: subscribe, never assign: with assign the broker could not tell a zombie from the owner
         self._consumer.subscribe(
             topics,
-            on_assign=self.assignment.on_assign,
+            on_assign=self._on_assign,
             on_revoke=self.assignment.on_revoke,
             on_lost=self.assignment.on_lost,
         )
@@ -191,6 +191,11 @@ class Source:
             self._consumer.unsubscribe()
             self._consumer.poll(0)
         self._consumer.close()
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """The client keeps a pause over rebalances: what was paused here when it left would come back silent."""
+        consumer.resume(partitions)
+        self.assignment.on_assign(consumer, partitions)
 
     def _wake(self) -> None:
         """Let partitions go whose waiting is over; what was revoked waits no longer here."""

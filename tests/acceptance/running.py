@@ -252,8 +252,8 @@ class Project:
         """Client id -> number of partitions, for each member of the group; empty while its coordinator moves."""
         (future,) = self.admin.describe_consumer_groups([self.name], request_timeout=10).values()
         try:
-            found = future.result(10).members
-        except KafkaException:
+            found = future.result(15).members
+        except (KafkaException, TimeoutError):
             return {}
         return {member.client_id: len(member.assignment.topic_partitions) for member in found}
 

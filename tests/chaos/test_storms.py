@@ -1,0 +1,43 @@
+"""Workers that come and go faster than a group can settle."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from acceptance.running import Project, Worker
+
+NAMES = ("one", "two", "three", "four")
+CHANGES = 12
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_a_storm_of_rebalances_loses_nothing_and_doubles_nothing(project, protocol, rng: random.Random) -> None:
+    p: Project = project(partitions=6, events=100, protocol=protocol)
+    running: dict[str, Worker] = {}
+    produced = 0
+    for _ in range(CHANGES):
+        p.produce(range(produced, produced + 1000))
+        produced += 1000
+        _change(p, running, rng)
+        p.await_progress(produced - 3000)
+    if not running:
+        running["one"] = p.start(instance="one")
+    p.await_progress(produced, timeout_s=90)
+    assert [worker.stop() for worker in running.values()] == [0] * len(running)
+    p.verify(range(produced))
+
+
+def _change(p: Project, running: dict[str, Worker], rng: random.Random) -> None:
+    """One starts, or one that runs is stopped or killed; never the last one."""
+    name = rng.choice(NAMES)
+    if name not in running:
+        running[name] = p.start(instance=name)
+    elif len(running) > 1:
+        worker = running.pop(name)
+        if rng.random() < 0.3:
+            worker.kill()
+        else:
+            worker.wait_for("started")  # an interpreter that is not up yet ends by the signal itself
+            assert worker.stop() == 0, worker.tail()
