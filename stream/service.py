@@ -26,6 +26,8 @@ from stream.kafka.topics import Role, TopicAdmin, needed
 from stream.logs import configure, logger
 from stream.metrics import Metrics, ModelName
 from stream.pipeline import Pipeline
+from stream.quarantine.trial import ChildProcess, Trial
+from stream.quarantine.watch import Quarantine
 from stream.reporter import Reporter
 from stream.stages.retry import Retry
 from stream.watchdog import Watchdog
@@ -151,7 +153,13 @@ class Service:
             limit=DeadLetterLimit(limit.ratio, limit.window, limit.consecutive),
             observer=Reporter(metrics, self._health, watchdog, source.assignment, source.lag),
             failpoint=fail,
+            quarantine=self._quarantine(config, session, watchdog.limit_s),
         )
+
+    def _quarantine(self, config: Config, session: Session, limit_s: float) -> Quarantine | None:
+        crashes = config.file.failures.quarantine.crashes
+        trial = Trial(ChildProcess.starter(self._path, self._environ), limit_s)
+        return Quarantine(session, trial.hold, crashes, config.file.batch.events) if crashes else None
 
 
 def _metrics(config: Config, pipeline: Pipeline) -> Metrics:

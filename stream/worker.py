@@ -22,6 +22,7 @@ from stream.errors import AttemptError, SystemicError, TransactionError
 from stream.failures.limit import DeadLetterLimit
 from stream.failures.retry import FailureRouter, Routed
 from stream.pipeline import Pipeline
+from stream.quarantine.watch import Part, Quarantine
 
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
@@ -119,6 +120,8 @@ class Worker:
     between_batches: Callable[[], None] = lambda: None
     overlap: bool = True
     """Process the next batch while this one commits."""
+    quarantine: Quarantine | None = None
+    """Finds events that kill the process."""
     summary: Summary = field(default_factory=Summary)
     _stopping: bool = False
     _in_flight: tuple[Outcome, frozenset[int]] | None = None
@@ -175,7 +178,25 @@ class Worker:
     def _handle(self, messages: Messages) -> None:
         self.summary.began(self.clock(), self.cpu_clock())
         self.failpoint("after_poll")
-        outcome = self.pipeline.process(messages)
+        if self.quarantine is None or self.quarantine.trusts(messages):
+            self._process(Part(messages))
+        else:
+            self._carefully(messages, self.quarantine)
+
+    def _carefully(self, messages: Messages, quarantine: Quarantine) -> None:
+        """What may hold an event that killed its last owner: in parts, and each is committed before the next."""
+        self._finish()
+        cut = quarantine.parts(messages, self._stay)
+        held: set[tuple[str, int]] = set()
+        for part in cut.parts:
+            if held.isdisjoint(part.messages.next_offsets):
+                held.update(hold.where for hold in self._process(part).holds)
+                self._finish()
+        if cut.again:
+            self._recover()
+
+    def _process(self, part: Part) -> Routed:
+        outcome = part.outcome() if part.verdict else self.pipeline.process(part.messages)
         self.failpoint("after_process")
         self._finish()
         routed = self.router.route(outcome, int(self.wall_clock() * 1000))
@@ -183,6 +204,13 @@ class Worker:
         self._send(routed)
         if not self.overlap:
             self._finish()
+        return routed
+
+    def _stay(self, seconds: float) -> bool:
+        """Wait without reading, and stay in the group; False when it is time to stop."""
+        self.session.idle(seconds)
+        self.observer.beat()
+        return not self._stopping
 
     def _send(self, routed: Routed) -> None:
         for hold in routed.holds:
@@ -200,6 +228,8 @@ class Worker:
 
     def _committed(self, outcome: Outcome, retried: frozenset[int], transaction_s: float) -> None:
         self._in_flight = None
+        if self.quarantine is not None:
+            self.quarantine.committed(outcome.messages.next_offsets)
         self.limit.committed(outcome, retried)
         self.summary.add(outcome, retried, transaction_s, self.clock(), self.cpu_clock())
         self.observer.committed(outcome, retried, transaction_s)
@@ -234,5 +264,4 @@ class Worker:
         self._pauses = min(self._pauses + 1, 16)
         until = self.clock() + longest * (0.5 + self.random() / 2)
         while not self._stopping and (left := until - self.clock()) > 0:
-            self.session.idle(min(left, STOP_SEEN_S))
-            self.observer.beat()
+            self._stay(min(left, STOP_SEEN_S))

@@ -106,6 +106,22 @@ class DeadLetter(BaseModel):
     limit: Limit = Field(default_factory=Limit, description="How many dead letters are normal.")
 
 
+class Quarantine(BaseModel):
+    """What is done with an event that ends the process: a segmentation fault, or memory without end."""
+
+    model_config = PART
+
+    crashes: int = Field(
+        default=3,
+        strict=True,
+        ge=0,
+        le=100,
+        description="Deaths of a worker in a row at one offset, with nothing committed in between, after which the"
+        " events there are tried in a process of their own; one that ends it alone, twice, becomes a dead letter,"
+        " unread. 0 never does.",
+    )
+
+
 class Failures(BaseModel):
     """What happens to events that fail."""
 
@@ -115,6 +131,7 @@ class Failures(BaseModel):
     retry: Retry = Field(
         default_factory=Retry, description="Events that may pass later; a stage may have a `retry` of its own."
     )
+    quarantine: Quarantine = Field(default_factory=Quarantine, description="Events that end the process.")
     order: Literal["relaxed", "strict"] = Field(
         default="relaxed",
         description="`relaxed`: an event that is to be tried again steps aside and others overtake it. `strict`: it"
