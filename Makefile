@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types unit acceptance chaos demo docs clean
+.PHONY: help install test lint types unit acceptance chaos demo bench bench-growth docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -39,8 +39,14 @@ chaos: install  ## kills, pauses and broker stops, seeded, short
 demo: install  ## watch 336,776 flights go through, exactly once, over a killed worker
 	$(BIN)/stream demo $(ARGS)
 
+bench: install  ## compare with peers on one broker: one table, bench/results/
+	$(BIN)/python -m bench $(ARGS)
+
+bench-growth: install  ## memory and cost per event against size, batch, backlog, partitions, fields
+	$(BIN)/python -m bench.growth $(ARGS)
+
 docs: install  ## make the tables of the documents, and the JSON Schema, from the code
 	$(BIN)/python docs/generate.py
 
 clean:  ## remove .venv, caches and the development Kafka's files
-	rm -rf $(VENV) .stream .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info stream/avro/*.c stream/avro/*.so
+	rm -rf $(VENV) .stream bench/.work .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info stream/avro/*.c stream/avro/*.so

@@ -80,29 +80,29 @@ def say(text: str) -> None:
 def _fresh(systems: Sequence[System], work: Job, given: argparse.Namespace) -> Iterator[Run]:
     for number in range(given.rounds):
         for system in systems:
-            with broker(WORK / "broker", _cores(BROKER_CORE)) as kafka:
-                place = Place(kafka, _cores(SYSTEM_CORE))
-                yield {"round": number, **run(system, work, place, _mark())}
+            with broker(WORK / "broker", cores(BROKER_CORE)) as kafka:
+                place = Place(kafka, cores(SYSTEM_CORE))
+                yield {"round": number, **run(system, work, place, mark())}
 
 
 def _warm(systems: Sequence[System], work: Job, given: argparse.Namespace) -> Iterator[Run]:
-    with broker(WORK / "broker", _cores(BROKER_CORE)) as kafka:
-        place = Place(kafka, _cores(SYSTEM_CORE))
+    with broker(WORK / "broker", cores(BROKER_CORE)) as kafka:
+        place = Place(kafka, cores(SYSTEM_CORE))
         _warm_up(work, place, given.warm_events)
         for number in range(given.rounds):
             for system in systems:
-                yield {"round": number, **run(system, work, place, _mark())}
+                yield {"round": number, **run(system, work, place, mark())}
 
 
 def _delay(systems: Sequence[System], work: Job, given: argparse.Namespace) -> Iterator[Run]:
     told, real = free_ports(2, random.Random())
-    with broker(WORK / "broker", _cores(BROKER_CORE), proxy=(told, real)) as kafka, _proxy(told, real):
-        near, far = (Place(kafka, _cores(SYSTEM_CORE), delayed=delayed) for delayed in (False, True))
+    with broker(WORK / "broker", cores(BROKER_CORE), proxy=(told, real)) as kafka, _proxy(told, real):
+        near, far = (Place(kafka, cores(SYSTEM_CORE), delayed=delayed) for delayed in (False, True))
         _warm_up(work, near, given.warm_events)
         for number in range(given.rounds):
             for system in systems:
-                yield {"round": number, "place": "near", **run(system, work, near, _mark())}
-                yield {"round": number, "place": "5 ms away", **run(system, work, far, _mark())}
+                yield {"round": number, "place": "near", **run(system, work, near, mark())}
+                yield {"round": number, "place": "5 ms away", **run(system, work, far, mark())}
 
 
 _MODES: Final = {"fresh": _fresh, "warm": _warm, "delay": _delay}
@@ -112,7 +112,7 @@ _MODES: Final = {"fresh": _fresh, "warm": _warm, "delay": _delay}
 def _proxy(port: int, target: int) -> Iterator[None]:
     """Beside the broker, so that the system's core is the system's."""
     command = [sys.executable, "-m", "bench.proxy", str(port), str(target), str(DELAY_MS)]
-    with pinned(_cores(BROKER_CORE)):
+    with pinned(cores(BROKER_CORE)):
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
@@ -129,16 +129,18 @@ def _warm_up(work: Job, place: Place, events: int) -> None:
     rawcopy = next(system for system in SYSTEMS if system.copies)
     say(f"warming the broker with {events:,} events ...")
     for _ in range(-(-events // len(work))):
-        found = run(rawcopy, work, place, _mark())
+        found = run(rawcopy, work, place, mark())
         if "error" in found:
             raise SystemExit(found["error"])
 
 
-def _cores(core: int) -> tuple[int, ...]:
+def cores(core: int) -> tuple[int, ...]:
+    """What to pin to, if that can be done here."""
     return (core,) if can_pin() else ()
 
 
-def _mark() -> str:
+def mark() -> str:
+    """The start of names that nobody else has."""
     return f"bench-{secrets.token_hex(4)}"
 
 

@@ -10,7 +10,7 @@ import os
 import random
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,8 +46,14 @@ class Broker:
 
 
 @contextmanager
-def broker(folder: Path, cores: Sequence[int], *, proxy: tuple[int, int] | None = None) -> Iterator[Broker]:
-    """A broker with nothing in it, pinned to cores; killed in the end.
+def broker(
+    folder: Path,
+    cores: Sequence[int],
+    *,
+    proxy: tuple[int, int] | None = None,
+    properties: Mapping[str, str] | None = None,
+) -> Iterator[Broker]:
+    """A broker with nothing in it, pinned to cores; killed in the end. properties are added to its own.
 
     proxy: (port that clients are told, port that is theirs): whoever listens on the first passes on to the second.
     """
@@ -55,7 +61,7 @@ def broker(folder: Path, cores: Sequence[int], *, proxy: tuple[int, int] | None 
     client, internal, controller = free_ports(3, random.Random())
     node = Node(1, proxy[1] if proxy else client, internal, controller)
     java = prepare(default_cache(os.environ), lambda text: print(text, file=sys.stderr), random.Random())
-    configure(node, (node,), folder, {})
+    configure(node, (node,), folder, properties or {})
     if proxy:
         _advertise(folder, node, proxy[0])
     format_storage(java, folder, node, CLUSTER_ID)

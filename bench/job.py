@@ -25,6 +25,7 @@ ROOT: Final = Path(__file__).parents[1]
 PIPELINE: Final = ROOT / "bench" / "flights.yaml"
 FLIGHT: Final = ROOT / "schemas" / "flight.avsc"
 PREDICTION: Final = ROOT / "schemas" / "prediction.avsc"
+SUITE: Final = ROOT / "bench" / "suite.json"
 MODEL: Final = ROOT / "models" / "arrival-delay" / "1" / "model.onnx"
 FEATURES: Final = ("dep_delay", "air_time", "distance", "hour", "month", "sched_dep_time")
 INPUT, OUTPUT, DEAD_LETTERS = "flights", "predictions", "flights.dlq"

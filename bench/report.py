@@ -51,6 +51,15 @@ def markdown(title: str, results: Sequence[Run], facts: Run) -> str:
     return "\n".join([f"## {title}", "", *lines, "", *_notes(results, facts), ""])
 
 
+def far_against_near(results: Sequence[Run]) -> dict[str, float]:
+    """For systems that were measured at two places, the first of them near: median rate of the second by the first."""
+    rates: dict[str, list[float]] = {}
+    for r in results:
+        if r.get("place") and "events_per_s" in r:
+            rates.setdefault(r["system"], []).append(r["events_per_s"]["median"])
+    return {name: found[1] / found[0] for name, found in rates.items() if len(found) == 2}
+
+
 def _summed(name: str, place: str, runs: Sequence[Run]) -> Run:
     good = [run for run in runs if run.get("verified")]
     figures = {
@@ -100,12 +109,14 @@ def _notes(results: Sequence[Run], facts: Run) -> list[str]:
     quiet = max((r["foreign_cores"]["max"] for r in results if "foreign_cores" in r), default=0.0)
     part = [f"{r['system']} {r['events']:,}" for r in results if r["events"] and r["events"] != facts["events"]]
     on = f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}"
+    far = ", ".join(f"{name} {share:.2f}" for name, share in far_against_near(results).items())
     less = f" ({', '.join(dict.fromkeys(part))})" if part else ""
     return [
         f"Measured {facts['date']} on {on}. {facts['pinning']}",
         f"{facts['events']:,} events a run{less}, {facts['rounds']} interleaved rounds;",
         "figures are min / median / max, RSS the largest, start (process to first poll) the median.",
         f"Everything else on the machine used at most {quiet:.2f} cores during a run.",
+        *([f"Far away it does this part of what it does near: {far}."] if far else []),
         f"Versions: {', '.join(f'{name} {version}' for name, version in versions.items())}.",
     ]
 

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from bench.broker import Broker
-from bench.job import DEAD_LETTERS, FLIGHT, INPUT, MODEL, OUTPUT, PARTITIONS, PIPELINE, PREDICTION, ROOT, Job
+from bench.job import DEAD_LETTERS, FLIGHT, INPUT, MODEL, OUTPUT, PARTITIONS, PIPELINE, PREDICTION, SUITE, Job
 from bench.pinning import pinned
 from bench.systems import STREAM, System, scratch
 from bench.verify import mistakes
 from stream.avro import DirectorySchemas, load_schema
 from stream.bench.derive import derive, topic_of
 from stream.bench.load import fill
+from stream.bench.place import topics
 from stream.bench.processes import Process
 from stream.config import load
 from stream.kafka.connection import Connection
-from stream.kafka.topics import TopicAdmin, needed, plan
 
 TIMEOUT_S: Final = 600.0
 MIB: Final = 1024 * 1024
@@ -42,18 +40,32 @@ class Place:
         return self.broker.bootstrap if self.delayed else self.broker.direct
 
 
+@dataclass(frozen=True, slots=True)
+class Program:
+    command: Sequence[str]
+    environ: Mapping[str, str]
+    log: Path
+
+
 def run(system: System, job: Job, place: Place, mark: str) -> Run:
     """Figures of one run, or `error` with what went wrong. mark starts the names of its topics and group."""
     events = job.first(max(1, round(len(job) * system.share)))
     folder = scratch(system.name)
-    environ, command = _started(system, len(events), place, mark, folder)
-    input_, output, dead = (topic_of(mark, topic) for topic in (INPUT, OUTPUT, DEAD_LETTERS))
+    (folder / "project").mkdir()
+    environ = environ_of(place)
+    pipeline = derive(load(PIPELINE, environ), load_schema(FLIGHT), mark, folder / "project")
     direct = Connection({"bootstrap.servers": place.broker.direct})
-    _create(direct, folder)
-    fill(direct, input_, events.events, len(events), lambda _n: None)
+    with topics(direct, load(pipeline, environ).file, PARTITIONS):
+        fill(direct, topic_of(mark, INPUT), events.events, len(events), lambda _n: None)
+        command = stream_command(pipeline) if system.name == STREAM else system.command
+        program = Program(command, environ | _told(len(events), place, mark, folder), folder / "system.log")
+        return _measured(system, events, place, program, mark)
+
+
+def _measured(system: System, events: Job, place: Place, program: Program, mark: str) -> Run:
     before = _spent(place.broker)
     with pinned(place.cores):
-        process = Process(command, environ, folder / "system.log")
+        process = Process(program.command, program.environ, program.log)
     try:
         if not process.wait(TIMEOUT_S):
             return {"system": system.name, "error": f"not done within {TIMEOUT_S:.0f} s: {process.tail()}"}
@@ -62,26 +74,32 @@ def run(system: System, job: Job, place: Place, mark: str) -> Run:
     if process.code:
         return {"system": system.name, "error": f"ended with {process.code}: {process.tail()}"}
     after = _spent(place.broker)
+    output, dead = topic_of(mark, OUTPUT), topic_of(mark, DEAD_LETTERS)
     wrong = mistakes(place.broker.direct, events, output, dead, copies=system.copies)
     found = _figures(system, len(events), process, before, after)
-    _delete(direct, folder)
     return {**found, "verified": not wrong, **({"error": "; ".join(wrong)} if wrong else {})}
 
 
-def _started(
-    system: System, events: int, place: Place, mark: str, folder: Path
-) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The environment and the command."""
-    schema = load_schema(FLIGHT)
-    own = {"STREAM_KAFKA_BOOTSTRAP_SERVERS": place.bootstrap, "STREAM_INSTANCE": "bench", "STREAM_LOG_FORMAT": "json"}
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("STREAM_")} | own
-    environ["STREAM_HTTP_ADDRESS"] = "127.0.0.1:0"
-    environ |= {name: value for name, value in os.environ.items() if name in ("STREAM_TRANSPORT", "STREAM_CODEC")}
-    (folder / "project").mkdir()
-    path = derive(load(PIPELINE, environ), schema, mark, folder / "project")
-    if system.name == STREAM:
-        return environ, (sys.executable, "-m", "stream", "run", str(path), "--until-caught-up", "--output", "json")
-    prefixes = {name: DirectorySchemas([], known=[s]).prefix(mark, s).hex() for name, s in _schemas().items()}
+def environ_of(place: Place) -> dict[str, str]:
+    """Of this process's STREAM_ variables only those that choose between implementations."""
+    kept = ("STREAM_TRANSPORT", "STREAM_CODEC")
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("STREAM_") or name in kept}
+    return plain | {
+        "STREAM_KAFKA_BOOTSTRAP_SERVERS": place.bootstrap,
+        "STREAM_INSTANCE": "bench",
+        "STREAM_LOG_FORMAT": "json",
+        "STREAM_HTTP_ADDRESS": "127.0.0.1:0",
+    }
+
+
+def stream_command(pipeline: Path) -> Sequence[str]:
+    """Drains what is there and tells the figures as JSON."""
+    return (sys.executable, "-m", "stream", "run", str(pipeline), "--until-caught-up", "--output", "json")
+
+
+def _told(events: int, place: Place, mark: str, folder: Path) -> dict[str, str]:
+    """What the peers' programs read from their environment: bench/peers/given.py."""
+    framing = DirectorySchemas([], known=[flight := load_schema(FLIGHT), prediction := load_schema(PREDICTION)])
     told = {
         "BOOTSTRAP": place.bootstrap,
         "EVENTS": str(events),
@@ -92,33 +110,12 @@ def _started(
         "FLIGHT": str(FLIGHT),
         "PREDICTION": str(PREDICTION),
         "MODEL": str(MODEL),
-        "SUITE": str(ROOT / "bench" / "suite.json"),
+        "SUITE": str(SUITE),
         "SCRATCH": str(folder / "state"),
-        **prefixes,
+        "FLIGHT_PREFIX": framing.prefix(mark, flight).hex(),
+        "PREDICTION_PREFIX": framing.prefix(mark, prediction).hex(),
     }
-    return environ | {f"BENCH_{name}": value for name, value in told.items()}, system.command
-
-
-def _schemas() -> dict[str, Any]:
-    return {"FLIGHT_PREFIX": load_schema(FLIGHT), "PREDICTION_PREFIX": load_schema(PREDICTION)}
-
-
-def _create(connection: Connection, folder: Path) -> None:
-    needs = _needed(folder)
-    admin = TopicAdmin(connection)
-    admin.create(plan(needs, admin.existing(needs), PARTITIONS))
-
-
-def _delete(connection: Connection, folder: Path) -> None:
-    """A broker that is kept does not fill up."""
-    for future in connection.admin().delete_topics(list(_needed(folder))).values():
-        future.result()
-    shutil.rmtree(folder / "project")
-
-
-def _needed(folder: Path) -> Any:
-    (path,) = (folder / "project" / PIPELINE.parent.name).glob("bench-*.yaml")
-    return needed(load(path, {}).file)
+    return {f"BENCH_{name}": value for name, value in told.items()}
 
 
 def _spent(broker: Broker) -> tuple[float, float]:
@@ -132,7 +129,7 @@ def _figures(
     system: System, events: int, process: Process, before: tuple[float, float], after: tuple[float, float]
 ) -> Run:
     """Of what the program told itself, and of what the system says it used."""
-    told = json.loads(process.output.read_text("utf-8").splitlines()[-1])
+    told = process.told()
     usage = process.usage
     assert usage is not None, "it has ended"
     wall_s = told["last_commit_s"] - told["first_poll_s"]

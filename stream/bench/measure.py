@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import sys
@@ -141,7 +140,7 @@ class Measurement:
             process.kill()
         if process.code or process.usage is None:
             raise FatalError(f"the worker ended with {process.code}; its last lines:\n{process.tail()}")
-        facts = json.loads(process.output.read_text("utf-8"))
+        facts = process.told()
         if facts["events"] < (total or 0):
             raise FatalError(f"the worker processed {facts['events']} of {total} events:\n{process.tail()}")
         models = {stage.name for stage in self.line.stages if hasattr(stage, "model_name")}

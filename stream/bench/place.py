@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +13,12 @@ from typing import Final
 
 from stream.config import PipelineFile
 from stream.devkafka import Cluster
-from stream.errors import ConfigurationError
+from stream.errors import ConfigurationError, UnreachableError
 from stream.kafka.connection import REQUEST_S, Connection
 from stream.kafka.topics import Role, TopicAdmin, needed, plan
 
+TRIES: Final = 100
+TRY_AGAIN_S: Final = 0.1
 KAFKA: Final = "STREAM_KAFKA_"
 BOOTSTRAP: Final = "STREAM_KAFKA_BOOTSTRAP_SERVERS"
 NOT_TAKEN: Final = ("STREAM_SCHEMA_REGISTRY_", "STREAM_FAILPOINT")
@@ -59,9 +62,20 @@ def topics(connection: Connection, file: PipelineFile, partitions: int) -> Itera
     admin = TopicAdmin(connection)
     try:
         admin.create(plan(needs, admin.existing(needs), partitions))
+        _await(admin, needs)
         yield needs
     finally:
         _remove(connection, file, needs)
+
+
+def _await(admin: TopicAdmin, needs: Mapping[str, Role]) -> None:
+    """Brokers learn of a new topic a moment after it was made."""
+    for _ in range(TRIES):
+        if len(admin.existing(needs)) == len(needs):
+            return
+        time.sleep(TRY_AGAIN_S)
+    late_s = TRIES * TRY_AGAIN_S
+    raise UnreachableError(f"{late_s:.0f} s after they were created topics are not there: {', '.join(needs)}")
 
 
 def _remove(connection: Connection, file: PipelineFile, needs: Mapping[str, Role]) -> None:

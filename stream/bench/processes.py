@@ -111,6 +111,14 @@ class Process:
         if self.ended():
             raise FatalError(f"the worker ended with {self.code}; its last lines:\n{self.tail()}")
 
+    def told(self) -> dict[str, Any]:
+        """The last line of its standard output, which is JSON. Raises FatalError when it is not."""
+        try:
+            facts: dict[str, Any] = json.loads(self.output.read_text("utf-8").splitlines()[-1])
+        except (ValueError, IndexError) as error:
+            raise FatalError(f"the worker told nothing in the end; its last lines:\n{self.tail()}") from error
+        return facts
+
     def tail(self) -> str:
         return "\n".join(self.log.read_text("utf-8", errors="replace").splitlines()[-TAIL_LINES:])
 
