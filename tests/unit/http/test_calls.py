@@ -58,9 +58,11 @@ def test_retry_after_makes_all_calls_wait_and_the_event_is_tried_once_more_on_th
 def test_a_call_that_was_waiting_for_its_turn_waits_for_retry_after_too(make_stage) -> None:
     times: dict[int, float] = {}
 
-    def answer(request: httpx2.Request) -> object:
+    async def answer(request: httpx2.Request) -> object:
         number = sent(request)["id"]
         times[number] = time.now
+        for _ in range(5):  # under way while the other reserves its turn
+            await asyncio.sleep(0)
         return status(429, Retry_After="5") if number == 1 else doubled(request)
 
     stage, _, time = make_stage(answer, concurrency=2, rate="10/s", retry_after="2s")
