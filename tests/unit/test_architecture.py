@@ -23,6 +23,8 @@ RANKS = {
     "assembly": 5,
     "failures": 5,
     "kafka": 5,
+    "quarantine": 5,
+    "dlq": 6,
     "worker": 6,
     "cli": 7,
 }
