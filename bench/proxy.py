@@ -28,6 +28,8 @@ async def serve(port: int, target: int, delay_s: float) -> asyncio.Server:
             writer.close()
             return
         await asyncio.gather(_later(reader, far_writer, delay_s), _later(far_reader, writer, delay_s))
+        for end in (writer, far_writer):
+            end.close()
 
     return await asyncio.start_server(connected, HOST, port, limit=CHUNK_BYTES)
 
@@ -57,7 +59,8 @@ async def _send(under_way: asyncio.Queue[Timed], writer: asyncio.StreamWriter) -
         with contextlib.suppress(OSError):
             writer.write(data)
             await writer.drain()
-    writer.close()
+    with contextlib.suppress(OSError):
+        writer.write_eof()
 
 
 async def _main(port: int, target: int, delay_ms: float) -> None:
