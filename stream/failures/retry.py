@@ -117,5 +117,7 @@ class FailureRouter:
 
     def _held_earlier(self, messages: Messages, row: int) -> Earlier | None:
         """Attempts of an event that held its partition, which its headers do not tell."""
+        if not self._held:
+            return None
         topic, partition, offset = messages.places.place(row)
         return self._held.of((topic, partition), offset)

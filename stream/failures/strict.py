@@ -41,6 +41,9 @@ class HeldAttempts:
 
     _held: dict[Partition, tuple[int, Earlier]] = field(default_factory=dict)
 
+    def __bool__(self) -> bool:
+        return bool(self._held)
+
     def of(self, where: Partition, offset: int) -> Earlier | None:
         held, earlier = self._held.get(where, (-1, None))
         return earlier if held == offset else None
