@@ -22,6 +22,7 @@ from stream.bench.load import SteadyLoad, fill
 from stream.bench.processes import LOOK_EVERY_S, Process, Usage
 from stream.bench.receipts import Receipts
 from stream.bench.steady import Steady, SteadyRun
+from stream.bench.threads import between
 from stream.bench.verdict import Reckoning, Verdict, filtered_among, filtered_rows, read_all
 from stream.config import Config, load
 from stream.errors import FatalError
@@ -45,6 +46,8 @@ class Drained:
     usage: Usage
     process_s: float
     inferences: int
+    threads_s: Mapping[str, float] = field(default_factory=dict)
+    """CPU time by thread; of one worker only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +148,14 @@ class Measurement:
             raise FatalError(f"the worker processed {facts['events']} of {total} events:\n{process.tail()}")
         models = {stage.name for stage in self.line.stages if hasattr(stage, "model_name")}
         scored = (report["passed"] + report["failed"] for name, report in facts["stages"].items() if name in models)
-        return Drained(facts, process.usage, process.ended_s - process.started_s, sum(scored))
+        return Drained(
+            facts, process.usage, process.ended_s - process.started_s, sum(scored), self._threads(process, facts)
+        )
+
+    def _threads(self, process: Process, facts: Mapping[str, Any]) -> dict[str, float]:
+        if self.workers > 1 or facts["first_poll_s"] is None:
+            return {}
+        return between(process.samples, facts["first_poll_s"], facts["last_commit_s"])
 
     def _follow(self, process: Process, total: int | None) -> None:
         what = "throughput" if total else "the rest"

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from stream.bench.threads import Sample, sample
 from stream.errors import FatalError
 
 LOOK_EVERY_S: Final = 0.05
 STOP_WITHIN_S: Final = 30.0
+MAX_SAMPLES: Final = 100_000
 TAIL_LINES: Final = 15
 MAXRSS_UNIT: Final = 1 if os.uname().sysname == "Darwin" else 1024
 """Bytes of one unit of ru_maxrss (getrusage(2))."""
@@ -51,6 +53,8 @@ class Process:
     _popen: subprocess.Popen[bytes] = field(init=False)
     _read: int = 0
     _peak_bytes: int = 0
+    samples: list[Sample] = field(default_factory=list)
+    """CPU time by thread, at most MAX_SAMPLES of them; each is of a moment when ended() was asked."""
     _committed: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -84,7 +88,12 @@ class Process:
                 self.usage = Usage(used.ru_utime + used.ru_stime, peak)
             else:
                 self._peak_bytes = max(self._peak_bytes, *map(_peak_bytes, (self.pid, *_children(self.pid))))
+                self._sample()
         return self.code is not None
+
+    def _sample(self) -> None:
+        if len(self.samples) < MAX_SAMPLES and (found := sample(self.pid, self.clock())):
+            self.samples.append(found)
 
     def wait(self, within_s: float) -> bool:
         """Whether it has ended after at most within_s."""

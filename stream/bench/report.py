@@ -65,6 +65,8 @@ def rows(found: Facts) -> Iterator[Row]:
         yield "recovery time, s", recovery["median_s"], how
         yield "recovery time, longest, s", recovery["max_s"], ""
     yield "CPU s per million events, loop", cpu["loop_s_per_million"], "first poll to last commit, all threads"
+    for name, spent in cpu["threads_s_per_million"].items():
+        yield f"  {name}", spent, ""
     yield "CPU s per million events, process", cpu["process_s_per_million"], "start and imports too"
     if cpu["cores_at_rate"] is not None:
         yield "cores busy at the steady rate", cpu["cores_at_rate"], ""
@@ -134,6 +136,7 @@ def _cpu(drained: Drained, steady: Steady | None) -> Facts:
         "loop_s_per_million": round(drained.facts["cpu_s"] / millions, 3),
         "process_s_per_million": round(drained.usage.cpu_s / millions, 3),
         "process_s": round(drained.usage.cpu_s, 3),
+        "threads_s_per_million": {name: round(spent / millions, 3) for name, spent in drained.threads_s.items()},
         "cores_at_rate": None if steady is None or steady.cores is None else round(steady.cores, 3),
     }
 
