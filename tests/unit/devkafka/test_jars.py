@@ -61,7 +61,8 @@ def test_a_truncated_or_changed_jar_is_replaced_and_the_others_are_left(tmp_path
     first.write_bytes(planted)
     said = []
     assert fetch(lock_of(CONTENT), repository, said.append, sleep=quiet)[0].read_bytes() == CONTENT["a:one:1"]
-    assert repository.downloads == [*CONTENT, "a:one:1"]
+    assert sorted(repository.downloads[: len(CONTENT)]) == sorted(CONTENT), "several at a time, in any order"
+    assert repository.downloads[len(CONTENT) :] == ["a:one:1"]
     assert len(said) == 1
     assert "1 files" in said[0]
 
