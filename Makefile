@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types unit acceptance chaos demo bench bench-growth docs clean
+.PHONY: help install test lint types unit acceptance chaos demo bench bench-all bench-growth docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -41,6 +41,14 @@ demo: install  ## watch 336,776 flights go through, exactly once, over a killed 
 
 bench: install  ## compare with peers on one broker: one table, bench/results/
 	$(BIN)/python -m bench $(ARGS)
+
+bench-all: install  ## every measurement of docs/performance.md, and its tables there (about 40 minutes)
+	$(BIN)/python -m bench --mode fresh
+	$(BIN)/python -m bench --mode warm
+	$(BIN)/python -m bench --mode delay
+	$(BIN)/python -m bench.pipeline
+	$(BIN)/python -m bench.growth
+	$(BIN)/python -m bench.document
 
 bench-growth: install  ## memory and cost per event against size, batch, backlog, partitions, fields
 	$(BIN)/python -m bench.growth $(ARGS)
