@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
+from typing import Final
+
+from stream.errors import FatalError, TransactionError
+
+MAX_ABANDONED: Final = 3
+"""Transactions whose calls do not return; each keeps its thread and its producer."""
 
 
 @dataclass(slots=True)
 class Committer:
     """begin() and finish() belong to one thread; await_end() may be called by a rebalance callback there."""
 
-    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "commit"))
     _running: Future[float] | None = None
+    _abandoned: list[Future[float]] = field(default_factory=list)
 
     def begin(self, transaction: Callable[[], float]) -> None:
         """Start a transaction, which answers with its seconds; the one before must have been finished."""
         assert self._running is None, "one transaction at a time"
-        self._running = self._threads.submit(transaction)
+        self._running = running = Future[float]()
+        # a daemon: the process may end while a call of the client hangs
+        threading.Thread(target=_run, args=(transaction, running), name="commit", daemon=True).start()
 
-    def finish(self) -> float | None:
-        """Wait for the transaction under way; its seconds, or None when there is none. Raises what it raised."""
+    def finish(self, timeout_s: float | None = None) -> float | None:
+        """Wait for the transaction under way; its seconds, or None when there is none. Raises what it raised.
+
+        After timeout_s it is abandoned: its call may return whenever it likes, to nobody. That is safe only
+        because the next producer of the same transactional id ends what it left, and fences it. Raises
+        TransactionError then, and FatalError for one too many.
+        """
         if self._running is None:
             return None
         running, self._running = self._running, None
+        if not wait([running], timeout_s).done:
+            raise self._abandon(running, timeout_s or 0.0)
         return running.result()
 
     def await_end(self, timeout_s: float) -> bool:
@@ -36,6 +52,16 @@ class Committer:
         wait([self._running], timeout_s)
         return self._running.done() and self._running.exception() is None
 
-    def close(self) -> None:
-        """What is under way is not waited for: the process is about to end."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+    def _abandon(self, running: Future[float], seconds: float) -> Exception:
+        self._abandoned = [*(f for f in self._abandoned if not f.done()), running]
+        text = f"a transaction did not end within {seconds:.0f} s, the client ignores its own timeouts"
+        if len(self._abandoned) > MAX_ABANDONED:
+            return FatalError(f"{text}: {len(self._abandoned)} of them hang")
+        return TransactionError(f"{text}: going on with a new producer")
+
+
+def _run(transaction: Callable[[], float], answer: Future[float]) -> None:
+    try:
+        answer.set_result(transaction())
+    except BaseException as error:  # whatever it is, the thread that waits raises it
+        answer.set_exception(error)

@@ -32,6 +32,8 @@ FENCES_WITHIN_S: Final = 60.0
 """A coordinator's timeout looks like fencing by another instance: only repetition tells them apart. Successes
 in between say nothing, two processes that fence each other in turn both have them.
 """
+PATIENCE: Final = 3.0
+"""Times transaction.timeout that a transaction is waited for: the coordinator has ended it long before."""
 
 
 def _no_failpoint(_name: str) -> None:
@@ -98,7 +100,7 @@ class Session:
 
         Raises TransactionError when it failed or its outcome is not certain: call recover().
         """
-        return self._committer.finish()
+        return self._committer.finish(PATIENCE * self.settings.transaction_timeout_s)
 
     def recover(self) -> dict[Partition, int]:
         """R1, R5: new producer, then back to the committed offsets; gives those offsets.
@@ -151,7 +153,6 @@ class Session:
         return self.source.assignment.standing_by()
 
     def close(self) -> None:
-        self._committer.close()
         self._drop_sink()
         self.source.close()
 
