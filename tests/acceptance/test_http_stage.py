@@ -69,6 +69,7 @@ def test_each_way_to_fail_has_its_class_and_reason_and_the_others_go_on(project,
 
 
 def test_a_service_that_is_down_pauses_the_pipeline_which_resumes_by_itself(project, service) -> None:
+    """It stays at its offsets (spring-kafka#2116), and the open breaker writes no dead letter (knative#2239)."""
     service.script = lambda n, before: BUSY
     p = calling(project("down", partitions=2), service, "{delays: [1s]}", http="breaker: 5")
     p.io.produce(p.input, readings(range(100)))
@@ -153,7 +154,7 @@ def test_a_slow_service_never_takes_longer_than_the_budget_and_loses_no_attempt(
     assert Counter(service.ids()) == dict.fromkeys(range(40), 1)
     batches = worker.logged("committed")
     assert max(batch["events"] for batch in batches) <= 11
-    assert max(batch["process_ms"] for batch in batches) < 1500
+    assert max(batch["process_ms"] for batch in batches) < 3000, "all at once would take 4 s"
 
 
 def test_a_drain_does_not_end_before_events_whose_turn_did_not_come(project, service) -> None:

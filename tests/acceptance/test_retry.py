@@ -57,7 +57,10 @@ def waiting(project: Project, *tiers: str) -> list[int]:
 
 
 def test_an_event_goes_through_the_tiers_never_early_and_ends_once(project, service) -> None:
-    """id % 3: 0 is answered, 1 never, 2 at the third attempt."""
+    """id % 3: 0 is answered, 1 never, 2 at the third attempt.
+
+    With batches and transactions together, which elsewhere exclude each other (spring-kafka#2699, #3554).
+    """
     service.script = lambda n, before: FINE if n % 3 == 0 or (n % 3 == 2 and before == 2) else BUSY
     p = calling(project("tiers", partitions=3), service, TIERS)
     p.io.produce(p.input, readings(range(90)))
@@ -98,6 +101,7 @@ def test_the_key_of_an_event_is_the_same_at_every_attempt_and_its_origin_is_kept
 
 
 def test_in_relaxed_order_others_overtake_an_event_that_is_tried_again(project, service) -> None:
+    """A retry must not hold up its partition (dapr/components-contrib#237)."""
     service.script = lambda n, before: BUSY if n == 0 and before < 2 else FINE
     p = calling(project("overtake", partitions=1), service, TIERS)
     p.io.produce(p.input, readings(range(20)))
@@ -157,6 +161,35 @@ def test_a_worker_killed_while_events_wait_loses_none_and_when_the_service_heals
     assert sorted(outputs(p)) == list(range(200))
     assert p.io.read_committed(p.dead_letters) == []
     wait_until(lambda: waiting(p, *tiers) == [], "nothing in the tiers any more")
+
+
+@pytest.mark.parametrize("order", ["strict", "relaxed"])
+def test_a_rebalance_in_the_middle_of_retries_drops_none(project, service, order) -> None:
+    """A retry that a rebalance interrupts must not count as done (dapr/dapr#8796)."""
+    service.script = lambda n, before: BUSY if n % 9 == 0 and before < 2 else FINE
+    p = calling(project(f"moved-{order}", partitions=4), service, TIERS, order=order)
+    p.io.produce(p.input, [reading for n in range(100) for reading in readings([n], n % 4)])
+    p.start(instance="one")
+    wait_until(lambda: len(service.calls_of(0)) >= 1, "events that wait")
+    second = p.start(instance="two")
+    wait_until(lambda: len(p.members()) == 2, "two members")
+    wait_until(lambda: len(service.calls_of(0)) >= 2, "a second attempt")
+    assert second.stop() == 0
+    await_ended(p, 100)
+    assert sorted(outputs(p)) == list(range(100))
+    assert p.io.read_committed(p.dead_letters) == []
+    if order == "strict":
+        _assert_in_order(p)
+
+
+def _assert_in_order(project: Project) -> None:
+    """Events of one input partition and one key rise in their output partition."""
+    last: dict[tuple[int, int, bytes | None], int] = {}
+    for record in project.io.read_committed(project.outputs[1]):
+        (number,) = score_ids([record])
+        place = (record.partition, number % 4, record.key)
+        assert last.get(place, -1) < number
+        last[place] = number
 
 
 def test_a_drain_leaves_events_in_the_tiers_and_the_next_one_takes_them(project, service) -> None:
@@ -259,6 +292,7 @@ def adjust(columns):
 
 
 def test_an_event_keeps_its_key_headers_and_timestamp_over_the_tiers(project, service) -> None:
+    """The key was lost elsewhere (dapr/components-contrib#2227)."""
     service.script = lambda n, before: BUSY if before == 0 else FINE
     p = calling(project("kept", partitions=1), service, "{delays: [1s]}")
     p.io.produce(
