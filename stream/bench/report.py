@@ -59,14 +59,14 @@ def rows(found: Facts) -> Iterator[Row]:
             yield f"workflow latency {name}, ms", latency[f"{name}_ms"], how
     yield "error rate, %", errors["rate"] * 100, "dead letters of all events"
     for reason, count in errors["dead_letters"].items():
-        yield f"  {reason}", count, ""
+        yield f"of them, {reason}", count, ""
     if recovery:
         how = f"SIGKILL to new results from every partition, median of {len(recovery['kills_s'])}"
         yield "recovery time, s", recovery["median_s"], how
         yield "recovery time, longest, s", recovery["max_s"], ""
     yield "CPU s per million events, loop", cpu["loop_s_per_million"], "first poll to last commit, all threads"
     for name, spent in cpu["threads_s_per_million"].items():
-        yield f"  {name}", spent, ""
+        yield f"of it, {name}", spent, ""
     yield "CPU s per million events, process", cpu["process_s_per_million"], "start and imports too"
     if cpu["cores_at_rate"] is not None:
         yield "cores busy at the steady rate", cpu["cores_at_rate"], ""

@@ -61,7 +61,7 @@ def test_the_rows_are_those_that_articles_on_reliability_ask_for() -> None:
     assert found["workflow latency p50, ms"] == pytest.approx(50.0)
     assert found["workflow latency p99, ms"] == pytest.approx(99.0)
     assert found["error rate, %"] == pytest.approx(5.0)
-    assert found["  expectation"] == 60_000
+    assert found["of them, expectation"] == 60_000
     assert (found["recovery time, s"], found["recovery time, longest, s"]) == (3.0, 4.0)
     assert found["CPU s per million events, loop"] == 4.0
     assert found["CPU s per million events, process"] == 6.0

@@ -15,8 +15,8 @@ SAMPLES = [
 ]
 
 
-def test_what_was_spent_between_two_moments_is_told_by_the_samples_next_to_them() -> None:
-    assert between(SAMPLES, 1.9, 3.2) == {OTHERS: 2.0, LOOP: 0.5}
+def test_what_was_spent_between_two_moments_is_told_by_the_samples_before_them() -> None:
+    assert between(SAMPLES, 2.1, 3.9) == {OTHERS: 2.0, LOOP: 0.5}
     assert between(SAMPLES, 0.0, 9.0) == {LOOP: 4.0, OTHERS: 3.0}
 
 
