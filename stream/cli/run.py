@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import signal
@@ -50,6 +51,7 @@ def command(
 
 
 def _run_one(path: Path, slot: int, until_caught_up: bool) -> Summary:
+    faulthandler.enable()  # a crash in native code says where it was called from
     _on_stop_signals(lambda: sys.exit(ExitCode.DONE))  # until it runs there is nothing to finish
     from stream.service import Service
 
