@@ -35,7 +35,7 @@ EVENTS: Final = 1_010_328
 WARM_EVENTS: Final = 5_000_000
 DELAY_MS: Final = 5.0
 BROKER_CORE, SYSTEM_CORE = 0, 1
-PACKAGES: Final = ("stream-inference", "confluent-kafka", "fastavro", "great-expectations", "onnxruntime", "pyarrow")
+PACKAGES: Final = ("confluent-kafka", "fastavro", "great-expectations", "onnxruntime", "pyarrow")
 MODES: Final = {
     "fresh": "A fresh broker for each run",
     "warm": "One broker, kept warm",

@@ -9,7 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-PACKAGES: Final = ("stream-inference", "confluent-kafka", "pyarrow", "onnxruntime", "numpy")
+import stream
+
+PACKAGES: Final = ("confluent-kafka", "pyarrow", "onnxruntime", "numpy")
 
 
 def machine() -> dict[str, Any]:
@@ -24,8 +26,8 @@ def machine() -> dict[str, Any]:
 
 
 def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
-    """Python's, and of packages as installed here."""
-    found = {"python": platform.python_version()}
+    """Python's, our own, and of packages as installed here."""
+    found = {"python": platform.python_version(), "stream": stream.__version__}
     for name in packages:
         try:
             found[name] = version(name)
