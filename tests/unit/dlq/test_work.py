@@ -165,6 +165,24 @@ def test_whoever_claims_later_goes_on_alone() -> None:
     with pytest.raises(FatalError, match="begun by second@host; 5 were resolved before"):
         first.run()
     assert values(kafka) == list(range(20))
+    assert kafka.epoch == 2, "whoever gives way does not fence the other first"
+
+
+def test_one_that_claims_while_another_opens_anew_has_it_give_way() -> None:
+    kafka = Kafka(fates=["", "", LOST])
+    first = work(kafka, order(rate=10.0), me="first")
+    opened, calls = first.writer.open, []
+
+    def late() -> None:
+        calls.append(1)
+        if len(calls) == 2:  # after the first has asked who the owner is
+            work(kafka, order(name="other"), me="second").run()
+        opened()
+
+    first.writer.open = late  # type: ignore[method-assign]
+    with pytest.raises(FatalError, match="begun by second@host"):
+        first.run()
+    assert values(kafka) == list(range(20))
 
 
 @pytest.mark.parametrize("seed", range(60))
