@@ -37,10 +37,6 @@ class Url:
         """Of the service, with its port: what may be told of an address."""
         return urlsplit(_filled(self._parts)).netloc
 
-    @property
-    def loopback(self) -> bool:
-        return urlsplit(_filled(self._parts)).hostname in ("127.0.0.1", "localhost", "::1")
-
     def render(self, value: Callable[[str], Any]) -> str:
         """value gives a column's value for this event. Raises PoisonError for one that fits no address."""
         texts, in_path = [], True
