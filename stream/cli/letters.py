@@ -15,14 +15,14 @@ import typer
 from stream.cli.show import Output, as_json, as_table, json_text
 from stream.cli.sight import Sight, hex_lines
 from stream.dlq.columns import COLUMNS, text_of
-from stream.dlq.counts import AGES
+from stream.dlq.counts import AGES, Kind
 from stream.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from stream.batch import Header, Messages, Origin
     from stream.cli.decoding import PlainReader
     from stream.dlq.columns import Letters
-    from stream.dlq.counts import Counts, Tally
+    from stream.dlq.counts import Counts, Group, Tally
     from stream.dlq.resolved import Book
     from stream.dlq.work import Order, Preview
 
@@ -38,9 +38,8 @@ def show_counts(topic: str, counts: Counts, book: Book, output: Output) -> None:
     if output is Output.JSON:
         as_json(_count_facts(topic, counts, resolved))
         return
-    rows = [(*kind, g.number, _time(g.oldest_ms), _time(g.newest_ms)) for kind, g in groups[:MAX_ROWS]]
-    if rows:
-        as_table(("stage", "reason", "expectations", "model", "number", "oldest", "newest"), rows)
+    if groups:
+        _show_groups(groups[:MAX_ROWS])
         typer.echo()
     if len(groups) > MAX_ROWS:
         typer.echo(f"and {len(groups) - MAX_ROWS} kinds more, with --output json")
@@ -50,6 +49,16 @@ def show_counts(topic: str, counts: Counts, book: Book, output: Output) -> None:
         typer.echo(f"{counts.parked:,} of them parked: replayed too often already")
     if resolved:
         typer.echo(", ".join(f"{number:,} {action}" for action, number in resolved.items()) + " before")
+
+
+def _show_groups(groups: Sequence[tuple[Kind, Group]]) -> None:
+    """Of the four names those that any of them has; several expectations stand under each other."""
+    names = [name for name in Kind._fields if any(getattr(kind, name) for kind, _ in groups)]
+    rows = [
+        (*(getattr(kind, n).replace(",", ",\n") for n in names), g.number, _time(g.oldest_ms), _time(g.newest_ms))
+        for kind, g in groups
+    ]
+    as_table((*names, "number", "oldest", "newest"), rows)
 
 
 def _count_facts(topic: str, counts: Counts, resolved: dict[str, int]) -> dict[str, Any]:
@@ -177,7 +186,7 @@ def show_one(facts: dict[str, Any]) -> None:
     """`stream dlq show`."""
     typer.echo(typer.style(facts["dead_letter"] + ("  resolved" if facts["resolved"] else ""), bold=True))
     for name in COLUMNS:
-        if name not in ("dlq_partition", "dlq_offset", "age_s") and facts[name] not in (None, False):
+        if name not in ("dlq_partition", "dlq_offset") and facts.get(name) is not None and facts[name] is not False:
             typer.echo(f"  {name:<15} {facts[name]}")
     typer.echo(typer.style("headers", bold=True))
     for name, held in facts["headers"]:
@@ -229,7 +238,8 @@ def _columns(letters: Letters, row: int) -> dict[str, Any]:
     """The columns of a filter, times in ISO 8601."""
     found = {name: make(letters, row, 0) for name, (_, make) in COLUMNS.items()}
     times = {name: _time(found[name]) for name in ("timestamp", "failed_at", "first_failed_at") if found[name]}
-    return {**found, **times, "age_s": None}
+    del found["age_s"]
+    return {**found, **times}
 
 
 def _headers(headers: Sequence[Header]) -> list[tuple[str, str | None]]:
