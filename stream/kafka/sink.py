@@ -12,7 +12,7 @@ import numpy as np
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from stream.batch import ANY_PARTITION, Int64s, Messages, Record, Rows
-from stream.errors import FatalError, TransactionError
+from stream.errors import FatalError, StreamError, TransactionError
 from stream.failures.headers import own_headers
 from stream.kafka.gather import Partition
 from stream.kafka.guard import FENCED, LateRequestGuard, TroubleLog, failed
@@ -48,7 +48,11 @@ class Sink:
         with refused_settings("producer"):
             self._producer = Producer(properties, logger=logger)
         self._guard = LateRequestGuard(trouble, lambda: self._producer.poll(0), self.clock, self.settings.slow_call_s)
-        self._init()
+        try:
+            self._init()
+        except StreamError:  # with Kafka away one fails every few seconds: its threads must not wait for the collector
+            self.discard()
+            raise
 
     def begin(self) -> None:
         self._guard.begin()

@@ -54,10 +54,10 @@ def test_kills_under_the_consumer_protocol_lose_nothing_and_double_nothing(proje
     p: Project = project(events=200, protocol="consumer", partitions=6)
     workers = {name: p.start(instance=name) for name in ("one", "two", "three")}
     produced = 0
-    for _ in range(5):
-        p.produce(range(produced, produced + 6000))
-        produced += 6000
-        p.await_progress(produced - rng.randrange(1000, 5000))
+    for _ in range(3):
+        p.produce(range(produced, produced + 5000))
+        produced += 5000
+        p.await_progress(produced - rng.randrange(1000, 4500))
         name = rng.choice(sorted(workers))
         workers[name].kill()
         workers[name] = p.start(instance=name)
