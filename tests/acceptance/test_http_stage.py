@@ -32,7 +32,7 @@ CLASSES = {
     1: (Reply(503), "server_error"),
     2: (Reply(400), "refused"),
     3: (Reply(0), "disconnected"),
-    4: (Reply(wait_s=5), "timeout"),
+    4: (Reply(wait_s=60), "timeout"),
     5: (Reply(429), "throttled"),
     6: (Reply(body="{"), "not_json"),
     7: (Reply(body='{"y": 1}'), "missing_field"),
@@ -51,7 +51,7 @@ def service() -> Iterator[ScriptedService]:
 
 def test_each_way_to_fail_has_its_class_and_reason_and_the_others_go_on(project, service) -> None:
     service.script = lambda n, before: CLASSES[n % 11][0]
-    http = "timeout: 1s\n      max_answer: 2kB\n      breaker: 100000"
+    http = "timeout: 5s\n      max_answer: 2kB\n      breaker: 100000"
     p = calling(project("classes", partitions=1), service, NOT_AT_ALL, http=http)
     p.io.produce(p.input, readings(range(33)))
     worker = p.start()
