@@ -88,7 +88,9 @@ class Supervisor:
         if code is None:
             return
         self._collect(child)
-        if code == 0 or self._stopping:
+        if self._stopping and code == -signal.SIGTERM:
+            child.exit_code = 0  # told to stop before it could listen: it had not begun
+        elif code == 0 or self._stopping:
             child.exit_code = code if code >= 0 else ExitCode.FATAL
         elif code == ExitCode.CONFIGURATION or child.restarts >= MAX_RESTARTS_IN_A_ROW:
             self.say(f"{child.member.name} ended with {code}: not started again")
