@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final
 
-import pytest
 from acceptance import tiny
 from acceptance.kafka_io import Record
 from acceptance.running import Project
@@ -56,17 +55,8 @@ def planted(numbers: Iterable[int]) -> set[int]:
     return {n for n in numbers if n % tiny.PLANTED_EVERY == 7}
 
 
-@pytest.mark.parametrize(
-    ("does", "killers", "how"), [(SIGSEGV, (77, 500), "SIGSEGV"), (MEMORY, (5,), "more memory than there is")]
-)
-def test_events_that_kill_the_process_are_dead_lettered_unread_and_the_rest_goes_on(
-    project: Callable[..., Project], does: str, killers: tuple[int, ...], how: str
-) -> None:
-    p = project()
-    with_hook(p, does, killers)
-    p.produce(range(600))
-    worker = p.start("--workers", "2", "--until-caught-up")
-    assert worker.wait(200) == 0, worker.tail()
+def assert_quarantined(p: Project, killers: tuple[int, ...], how: str) -> None:
+    """These and no others are dead letters for that reason, raw as they came; each event is in one place."""
     found = assert_each_once(p, range(600))
     assert {n for n, reason in found.items() if reason == "quarantined"} == set(killers)
     assert found.keys() == planted(range(600)) | set(killers)
@@ -75,32 +65,45 @@ def test_events_that_kill_the_process_are_dead_lettered_unread_and_the_rest_goes
             headers = dict(record.headers)
             assert how in (headers["__streams.errors.message"] or b"").decode()
             assert headers["stream.stage"] == b"quarantine"
-            assert (record.key, record.value) == (tiny.key(number), tiny.plain(number)), "raw, as it came"
+            assert (record.key, record.value) == (tiny.key(number), tiny.plain(number))
+
+
+def test_events_that_end_the_process_are_dead_lettered_unread_and_the_rest_goes_on(
+    project: Callable[..., Project],
+) -> None:
+    """Two of them in different partitions, two workers, restarted by the supervisor."""
+    p = project()
+    with_hook(p, SIGSEGV, (77, 500))
+    p.produce(range(600))
+    worker = p.start("--workers", "2", "--until-caught-up")
+    assert worker.wait(200) == 0, worker.tail()
+    assert_quarantined(p, (77, 500), "SIGSEGV")
+
+
+def test_an_event_that_takes_all_memory_is_found_too(project: Callable[..., Project]) -> None:
+    p = project(partitions=1)
+    with_hook(p, MEMORY)
+    p.produce(range(600))
+    lives = [p.start("--until-caught-up").wait() for _ in range(3)]
+    assert 0 not in lives
+    assert p.drain()["dead_letters"]["quarantined"] == 1
+    assert_quarantined(p, (5,), "more memory than there is")
 
 
 def test_a_worker_that_is_killed_at_the_same_place_by_others_accuses_nobody(project: Callable[..., Project]) -> None:
-    """Killed with its first batch in hand, over and over: a trial is held, and finds the events innocent."""
+    """With its first batch in hand, over and over, and while it tries the events: they are found innocent."""
     p = project(partitions=1)
     p.produce(range(300))
-    for _ in range(4):
-        assert p.start(STREAM_FAILPOINT="after_process:1").wait() == -9
-    worker = p.start("--until-caught-up")
-    assert worker.wait() == 0, worker.tail()
-    assert worker.logged("events were tried", guilty=0, held=True)
-    p.verify(range(300))
-
-
-def test_a_worker_killed_while_it_tries_events_accuses_nobody(project: Callable[..., Project]) -> None:
-    p = project(partitions=1)
-    p.produce(range(300))
-    for _ in range(4):
-        assert p.start(STREAM_FAILPOINT="after_process:1").wait() == -9
     for _ in range(3):
+        assert p.start(STREAM_FAILPOINT="after_process:1").wait() == -9
+    for _ in range(2):
         trying = p.start()
         trying.wait_for("trying events in a process of their own")
         time.sleep(random.uniform(0.0, 3.0))
         trying.end()  # and the process of the trial with it
-    assert p.drain()["dead_letters"] == {"expectation": 6}
+    worker = p.start("--until-caught-up")
+    assert worker.wait() == 0, worker.tail()
+    assert worker.logged("events were tried", guilty=0, held=True)
     p.verify(range(300))
 
 
@@ -109,10 +112,11 @@ def test_an_exception_ends_the_process_and_is_never_dead_lettered(project: Calla
     p = project(partitions=1)
     with_hook(p, EXCEPTION)
     p.produce(range(600))
-    for _ in range(5):
+    for _ in range(4):
         ended = p.start("--until-caught-up")
         assert ended.wait() == ExitCode.FATAL
         assert "ZeroDivisionError" in ended.tail()
+    assert ended.logged("events were tried", guilty=0)
     assert "quarantined" not in reasons(p.io.read_committed(p.dead_letters)).values()
     with_hook_mended(p)
     p.drain()
