@@ -51,7 +51,8 @@ outputs:
 
     def start(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "stream", *arguments],
+            # tests that run in the background of a shell would hand down that Ctrl-C is ignored
+            ["env", "--default-signal=INT", sys.executable, "-m", "stream", *arguments],
             cwd=self.folder,
             env={**self.environ, **environ},
             stdout=subprocess.PIPE,
