@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
+CASES  ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types unit acceptance chaos demo bench bench-all bench-growth docs clean
+.PHONY: help install test lint types unit acceptance chaos demo bench bench-all bench-growth docs clean fuzz sanitize
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -58,3 +59,9 @@ docs: install  ## make the tables of the documents, and the JSON Schema, from th
 
 clean:  ## remove .venv, caches and the development Kafka's files
 	rm -rf $(VENV) .stream bench/.work .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info stream/avro/*.c stream/avro/*.so
+
+fuzz: install  ## the native codec against the reference one and fastavro, long: make fuzz CASES=100000
+	AVRO_CASES=$(CASES) $(BIN)/pytest tests/unit/avro_native -k long_run --timeout=0 $(ARGS)
+
+sanitize: install  ## the native codec under AddressSanitizer and UBSan
+	PYTHON=$(BIN)/python tests/sanitize/run.sh

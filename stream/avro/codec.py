@@ -1,6 +1,6 @@
 """What a codec is: Avro data in, Arrow columns out, and the reverse, with a verdict for each message.
 
-Two codecs stand behind these protocols: the native one (`native.pyx`) and the reference one
+Two codecs stand behind these protocols: the native one (`native.py`) and the reference one
 (`reference.py`), which is an oracle of the native one's tests and takes the schemas that the native one
 does not. Which schemas resolve to which, and how, is in `resolution.py` for both.
 
