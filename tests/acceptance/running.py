@@ -15,6 +15,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -34,6 +35,14 @@ QUICK_GROUP: Final = {
     "STREAM_KAFKA_HEARTBEAT_INTERVAL_MS": "500",
 }
 """A killed member's partitions move after 4 s; for the classic group protocol."""
+DESCRIBE: Final = """\
+import json, os, sys
+from confluent_kafka.admin import AdminClient
+(future,) = AdminClient({"bootstrap.servers": sys.argv[1]}).describe_consumer_groups([sys.argv[2]]).values()
+members = future.result(20).members
+print(json.dumps({m.client_id: len(m.assignment.topic_partitions) for m in members}), flush=True)
+os._exit(0)
+"""
 
 
 def wait_until(
@@ -155,11 +164,11 @@ class Project:
     io: KafkaIO
     environ: Mapping[str, str] = field(default_factory=dict)
     workers: list[Worker] = field(default_factory=list)
-    admin: AdminClient = field(init=False)
     _consumers: dict[str, Consumer] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.admin = AdminClient({"bootstrap.servers": self.io.bootstrap})
+    @cached_property
+    def admin(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self.io.bootstrap})
 
     @classmethod
     def create(
@@ -241,21 +250,24 @@ class Project:
         that never joins: the admin client's call crashes on a coordinator that is loading (librdkafka 2.16.0).
         """
         topic = topic or self.input
-        partitions = self.admin.list_topics(topic, timeout=30).topics[topic].partitions
+        consumer = self._asking(group or self.name)
         try:
-            found = self._asking(group or self.name).committed([TopicPartition(topic, p) for p in partitions], 10)
+            partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+            found = consumer.committed([TopicPartition(topic, p) for p in partitions], 10)
         except KafkaException:
             return {}
         return {p.partition: p.offset for p in found if p.error is None and p.offset >= 0}
 
     def members(self) -> dict[str, int]:
-        """Client id -> number of partitions, for each member of the group; empty while its coordinator moves."""
-        (future,) = self.admin.describe_consumer_groups([self.name], request_timeout=10).values()
-        try:
-            found = future.result(15).members
-        except (KafkaException, TimeoutError):
-            return {}
-        return {member.client_id: len(member.assignment.topic_partitions) for member in found}
+        """Client id -> number of partitions, for each member of the group; empty while its coordinator moves.
+
+        Asked by a process of its own: an admin client that has asked this can hang when it is closed
+        (librdkafka 2.16.0).
+        """
+        asked = [sys.executable, "-c", DESCRIBE, self.io.bootstrap, self.name]
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        found: dict[str, int] = json.loads(done.stdout) if done.returncode == 0 else {}
+        return found
 
     def progress(self) -> int:
         """Events of the input that are committed (the input holds nothing but events, each an offset)."""
@@ -317,6 +329,11 @@ class Project:
 
     def _standing(self) -> str:
         return "\n".join([f"now {self.progress()}", *(w.tail(5) for w in self.workers if w.alive)])
+
+
+def shares(*workers: Worker) -> list[int]:
+    """How many partitions each worker says it has, brought up to date by it once a second; the fewest first."""
+    return sorted(worker.ready()["assigned_partitions"] for worker in workers)
 
 
 def start(arguments: list[str], base: Path, environ: Mapping[str, str]) -> Worker:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 
 import pytest
-from acceptance.running import Project, Worker, wait_until
+from acceptance.running import Project, Worker, shares, wait_until
 
 PLACES = ("after_process", "before_send_offsets", "before_commit")
 
@@ -27,7 +27,7 @@ def test_zombies_commit_nothing_stale(project, protocol) -> None:
     p.produce(range(800))
     p.drain()  # the start positions are committed: from now on every transaction holds events
     zombies = [p.start(instance=place, STREAM_FAILPOINT=f"{place}:4:stop") for place in PLACES]
-    wait_until(lambda: sorted(p.members().values()) == [2, 3, 3], "three members")
+    wait_until(lambda: shares(*zombies) == [2, 3, 3], "three members")
     p.produce(range(800, 8000))
     wait_until(lambda: all(map(stopped, zombies)), "all three stopped")
     stalled = p.progress()
@@ -39,7 +39,7 @@ def test_zombies_commit_nothing_stale(project, protocol) -> None:
 
     for zombie in zombies:
         zombie.send(signal.SIGCONT)
-    wait_until(lambda: sorted(p.members().values()) == [2, 2, 2, 2], "four members: they join again")
+    wait_until(lambda: shares(healthy, *zombies) == [2, 2, 2, 2], "four members: they join again")
     assert p.committed_offsets() == before, "what they had in hand was refused"
     seen = [zombie.committed_events() for zombie in zombies]
     p.produce(range(8000, 16_000))
