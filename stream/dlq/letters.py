@@ -83,9 +83,9 @@ class DeadLetterTopic:
         """Dead letters of these offsets that nobody has resolved, in the order of each partition."""
         for messages in Snapshot(self.connection, self.name).read(spans):
             places = zip(messages.partition.tolist(), messages.offset.tolist(), strict=True)
-            letters = Letters.of(messages).take(np.array([place not in book for place in places], np.bool_))
-            if len(letters):
-                yield letters
+            keep = np.array([place not in book for place in places], np.bool_)
+            if keep.any():
+                yield Letters.of(messages if keep.all() else messages.take(keep, {}))
 
     def one(self, partition: int, offset: int) -> Letters:
         """A single dead letter. Raises ConfigurationError when there is none."""

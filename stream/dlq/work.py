@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
-import numpy as np
-
 from stream.batch import Record
 from stream.dlq.columns import Filter, Letters
 from stream.dlq.counts import Tally
@@ -111,8 +109,10 @@ class _Chosen:
         """Ends after as many as the limit leaves; those that stay do not count. Ages are those at the run's start."""
         left = None if self.run.limit is None else self.run.limit - self.book.moved[self.run.key]
         spans = {p: Span(span.first, min(span.end, self.run.ends.get(p, 0))) for p, span in self.topic.spans().items()}
-        for letters in self.topic.unresolved(spans, self.book):
-            for row in np.flatnonzero(self.order.filter.chosen(letters, self.run.started)).tolist():
+        for found in self.topic.unresolved(spans, self.book):
+            # only these are kept until their transaction, not the chunk that they came in
+            letters = found.take(self.order.filter.chosen(found, self.run.started))
+            for row in range(len(letters)):
                 if left is not None and left <= 0:
                     return
                 what = self.order.decide(letters, row)

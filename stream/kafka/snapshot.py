@@ -21,7 +21,8 @@ from stream.kafka.settings import Properties
 POLL_S: Final = 0.2
 SILENCE_S: Final = 30.0
 """So long nothing may come before Kafka counts as away."""
-AT_A_TIME: Final = 500
+AT_A_TIME: Final = 100
+"""Messages of a chunk: they may be of a megabyte each."""
 
 _READER: Final[Properties] = {
     "group.id": "stream-snapshot",  # the client wants one; without subscribing and committing nobody sees it

@@ -11,8 +11,11 @@ ends its parent is no more, and it ends too. Lines on its standard output:
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import pickle
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -23,6 +26,7 @@ from stream.batch import Messages
 
 MEMORY: Final = 77
 """Exit status: a range asked for more memory than there is."""
+PR_SET_PDEATHSIG: Final = 1
 READY, BEGIN, END, DONE = "ready", "begin", "end", "done"
 
 
@@ -70,7 +74,7 @@ def main() -> None:
         lines.write(text + "\n")
 
     job = read_job(sys.stdin.buffer)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     from stream.assembly import build
     from stream.config import load
     from stream.quarantine.memory import bound
@@ -82,7 +86,14 @@ def main() -> None:
     os._exit(0)  # threads of a hook are not waited for
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """A thread sees the pipe end; on Linux the kernel helps where a hook does not let it run."""
+    threading.Thread(target=_watch_pipe, daemon=True).start()
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _watch_pipe() -> None:
     sys.stdin.buffer.read()
     os._exit(1)
 

@@ -174,7 +174,10 @@ class ChildProcess:
 
     @classmethod
     def start(cls, command: Sequence[str], environ: Mapping[str, str], job: Job) -> ChildProcess:
-        popen = subprocess.Popen(command, env=dict(environ), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # in a session of its own: what a terminal sends to the worker is not for it
+        popen = subprocess.Popen(
+            command, env=dict(environ), stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        )
         assert popen.stdout is not None
         os.set_blocking(popen.stdout.fileno(), False)
         # by a thread: the process may take a while to read, or never do. The pipe stays open: see child.py

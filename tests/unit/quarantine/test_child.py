@@ -89,20 +89,23 @@ def test_a_process_that_reads_nothing_keeps_nobody_waiting(children: list[ChildP
     assert child.ended() == "signal SIGKILL"
 
 
-def test_the_process_ends_with_its_parent() -> None:
-    script = SCRIPT.format(
-        "import threading\nfrom stream.quarantine.child import _end_with_parent\n"
-        "threading.Thread(target=_end_with_parent, daemon=True).start()\n"
-        "def process(part):\n    import time\n    time.sleep(60)"
-    )
-    child = started(script)
-    deadline = time.monotonic() + 30
-    while not child.lines() and time.monotonic() < deadline:
-        time.sleep(0.01)
+ASLEEP = """from stream.quarantine.child import end_with_parent
+end_with_parent()
+def process(part):
+    import time
+    time.sleep(60)
+"""
+
+
+def test_the_process_ends_with_its_parent(children: list[ChildProcess]) -> None:
+    child = started(SCRIPT.format(ASLEEP))
+    children.append(child)
+    assert child.popen.stdout is not None
+    os.set_blocking(child.popen.stdout.fileno(), True)
+    assert child.popen.stdout.readline() == b"begin 0 3\n"
     assert child.popen.stdin is not None
     child.popen.stdin.close()  # as when the parent dies
     assert child.popen.wait(30) == 1
-    child.end()
 
 
 class TestMemory:
