@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -27,15 +28,15 @@ def build(config: Config, max_event_bytes: int = 1_000_000, *, offline: bool = F
     offline: events in and out are framed by fingerprint, and nothing is registered. A registry is then
     asked only for an input schema that the file does not name.
 
-    Raises ConfigurationError with every mistake that can be told, each with its place. What comes
-    after a stage that is wrong is not judged: it may be right once the stage is.
+    Raises ConfigurationError with every mistake that can be told, each with its place. After a stage
+    that is wrong only what has to do with the columns it would have added is not judged.
     """
     assembly = _Assembly(config, offline)
     reader_schema = assembly.input_schema()
     output_schemas = [assembly.output_schema(index) for index in range(len(config.file.outputs))]
     store = assembly.store([s for s in (reader_schema, *output_schemas) if s is not None])
     stages = assembly.stages(reader_schema)
-    outputs = assembly.outputs(output_schemas, store, stages)
+    outputs = assembly.outputs(output_schemas, store)
     if assembly.problems or reader_schema is None or store is None or stages is None:
         raise ConfigurationError([config.locate(problem) for problem in assembly.problems])
     reader = EventReader(reader_schema, store, codec=config.environment.codec)
@@ -71,6 +72,10 @@ class _Assembly:
     config: Config
     offline: bool = False
     problems: list[Problem] = field(default_factory=list)
+    columns: pa.Schema | None = None
+    """What has come out of the stages so far; None when that cannot be told."""
+    excused: set[str] = field(default_factory=set)
+    """Columns that are missing only because the stage that adds them is wrong."""
 
     def input_schema(self) -> Schema | None:
         at = "topic" if self.config.file.input.schema_file is None else "schema"
@@ -85,32 +90,39 @@ class _Assembly:
         return self._attempt(("input", "schema"), lambda: make(self.config, known))
 
     def stages(self, reader_schema: Schema | None) -> list[Stage] | None:
-        """None when one of them is wrong."""
+        """None when one of them is wrong; the others are judged all the same."""
         if reader_schema is None:
             return None
         stages: list[Stage] = []
-        columns, names = reader_schema.arrow, self.config.file.stage_names
+        self.columns, names = reader_schema.arrow, self.config.file.stage_names
         for index, entry in enumerate(self.config.file.stages):
-            build_stage = kind(entry.kind).build
+            build_stage, columns = kind(entry.kind).build, self.columns
             stage = self._attempt(
                 ("stages", index, entry.kind),
                 lambda: build_stage(entry.settings, names[index], columns, self.config.project),  # noqa: B023
             )
-            if stage is None:
+            if stage is not None:
+                stages.append(stage)
+                self.columns = stage.schema
+            elif not self._excuse(kind(entry.kind).adds(entry.settings)):
                 return None
-            stages.append(stage)
-            columns = stage.schema
-        return stages
+        return stages if len(stages) == len(self.config.file.stages) else None
 
-    def outputs(
-        self, schemas: Sequence[Schema | None], store: SchemaStore | None, stages: Sequence[Stage] | None
-    ) -> list[Output]:
+    def outputs(self, schemas: Sequence[Schema | None], store: SchemaStore | None) -> list[Output]:
         """Only what can be judged: an output needs its schema, and the columns that reach it."""
-        if not stages or store is None:
+        columns = self.columns
+        if columns is None or store is None:
             return []
-        columns = stages[-1].schema
         made = [self._output(i, s, store, columns) for i, s in enumerate(schemas) if s is not None]
         return [output for output in made if output is not None]
+
+    def _excuse(self, columns: set[str] | None) -> bool:
+        """Columns that a wrong stage would have added; False when they are not known: nothing can be judged."""
+        if columns is None:
+            self.columns = None
+            return False
+        self.excused |= columns
+        return True
 
     def _output(self, index: int, schema: Schema, store: SchemaStore, columns: pa.Schema) -> Output | None:
         from stream.stages.expression import compile_condition
@@ -133,5 +145,6 @@ class _Assembly:
         try:
             return work()
         except ConfigurationError as error:
-            self.problems += [problem.under(*at) for problem in error.problems]
+            words = re.compile("|".join(rf"\b{re.escape(name)}\b" for name in self.excused) or r"(?!)")
+            self.problems += [problem.under(*at) for problem in error.problems if not words.search(problem.message)]
             return None

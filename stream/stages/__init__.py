@@ -31,6 +31,7 @@ class Kind(NamedTuple):
 
     settings: type[pydantic.BaseModel]
     build: Callable[..., Stage]
+    adds: Callable[[Any], set[str] | None]
 
 
 def kind(name: str) -> Kind:
@@ -40,4 +41,4 @@ def kind(name: str) -> Kind:
     if name not in KINDS:
         raise KeyError(name)
     module: Any = import_module(f"stream.stages.{name}")
-    return Kind(module.Settings, module.build)
+    return Kind(module.Settings, module.build, module.adds)

@@ -119,6 +119,10 @@ class Call:
         return ProcessError(f"the function {self._label} of stage {self.name} {what}")
 
 
+def adds(settings: Settings) -> set[str]:
+    return set(settings.adds)
+
+
 def build(settings: Settings, name: str, schema: pa.Schema, project: Project) -> Stage:
     """Import the function and check the columns. Raises ConfigurationError with all mistakes."""
     folders = (str(project.folder.resolve()), str(project.folder.resolve().parent))

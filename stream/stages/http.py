@@ -114,6 +114,10 @@ class Http:
         return batch.filter(keep).with_columns({f.column: pa.array(list(c), f.type) for f, c in arrays})
 
 
+def adds(settings: Settings) -> set[str]:
+    return set(settings.response)
+
+
 def build(settings: Settings, name: str, schema: pa.Schema, project: Project) -> Stage:
     """Check everything that can be checked without a call. Raises ConfigurationError with all mistakes."""
     checks = Checks(settings, name, schema, project)

@@ -78,6 +78,11 @@ class Infer:
         return Failure(row, self.name, FailureClass.POISON, rejected.reason, rejected.detail, facts)
 
 
+def adds(settings: Settings) -> set[str] | None:
+    """Without `outputs` only the model itself tells."""
+    return set(settings.outputs.values()) if settings.outputs is not None else None
+
+
 def build(settings: Settings, name: str, schema: pa.Schema, project: Project) -> Stage:
     """Load the package and check it against the columns that reach the stage.
 

@@ -1,9 +1,10 @@
 """What a stage is. A kind of stage is one file in this folder, listed in KINDS of `stream.stages`.
 
-Such a file has two names:
+Such a file has three names:
 
     class Settings(pydantic.BaseModel)       what stands under the kind's key in the pipeline file
     def build(settings: Settings, name: str, schema: pa.Schema, project: Project) -> Stage
+    def adds(settings: Settings) -> set[str] | None     the columns it would add, None when only building tells
 
 `build` checks the settings against the columns that reach the stage and raises ConfigurationError
 with all problems at once; `at` of a Problem is relative to the settings, ("suite",) for example.

@@ -56,6 +56,10 @@ class Transform:
         ]
 
 
+def adds(settings: Settings) -> set[str]:
+    return set(settings.root)
+
+
 def build(settings: Settings, name: str, schema: pa.Schema, project: Project) -> Stage:
     """Check every expression against the columns that reach it. Raises ConfigurationError with all mistakes."""
     expressions: dict[str, Expression] = {}

@@ -82,6 +82,10 @@ def _marks(batch: Batch, verdict: Verdict) -> Mapping[int, tuple[str, ...]]:
     return marks
 
 
+def adds(_settings: Settings) -> set[str]:
+    return set()
+
+
 def build(settings: Settings, name: str, schema: pa.Schema, project: Project) -> Stage:
     """Raises ConfigurationError with every mistake of the suite, each at its place in the suite file."""
     try:
