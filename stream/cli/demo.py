@@ -81,13 +81,15 @@ def tell(report: Report, folder: Path, keep: bool) -> None:
 
 
 def _next_steps(report: Report, folder: Path, keep: bool) -> str:
+    tails = [f"  stream tail {topic} --from earliest --count 3" for topic in report.verdict.by_topic]
     if not keep:
-        return f"The worker's log: {report.log}. To look around in it alive: stream demo --keep"
+        log = f"The worker's log is {report.log}. To look around alive: stream demo --keep, which also leaves"
+        return "\n".join([log, "the metrics page, and the topics for", *tails])
     return "\n".join(
         [
             "\nKafka and the worker are still running. Look at",
             f"  export STREAM_KAFKA_BOOTSTRAP_SERVERS={report.bootstrap}",
-            *(f"  stream tail {topic} --from earliest --count 3" for topic in report.verdict.by_topic),
+            *tails,
             f"  http://{report.http_address}/metrics",
             f"and end it with: kill {report.worker_pid}; stream kafka stop --folder {folder / 'kafka'}",
         ]
