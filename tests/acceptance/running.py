@@ -39,7 +39,7 @@ DESCRIBE: Final = """\
 import json, os, sys
 from confluent_kafka.admin import AdminClient
 (future,) = AdminClient({"bootstrap.servers": sys.argv[1]}).describe_consumer_groups([sys.argv[2]]).values()
-members = future.result(20).members
+members = future.result(5).members
 print(json.dumps({m.client_id: len(m.assignment.topic_partitions) for m in members}), flush=True)
 os._exit(0)
 """
@@ -259,7 +259,7 @@ class Project:
         return {p.partition: p.offset for p in found if p.error is None and p.offset >= 0}
 
     def members(self) -> dict[str, int]:
-        """Client id -> number of partitions, for each member of the group; empty while its coordinator moves.
+        """Client id -> number of partitions, for each member of the group; empty when there is no answer within 5 s.
 
         Asked by a process of its own: an admin client that has asked this can hang when it is closed
         (librdkafka 2.16.0).
