@@ -39,9 +39,8 @@ def test_pipelines_in_one_run_are_a_chain_without_a_seam(project) -> None:
     p.produce(range(400, 2000))
     assert p.start(STREAM_FAILPOINT="before_commit:3").wait() == -signal.SIGKILL
     both = p.start(str(second))
-    p.await_progress(500)
-    children = _children(both)
-    assert len(children) == 2
+    p.await_progress(1000)
+    children = wait_until(lambda: found if len(found := _children(both)) == 2 else None, "two workers")
     os.kill(children[0], signal.SIGKILL)
     p.produce(range(2000, 4000))
     p.await_progress(4000)
