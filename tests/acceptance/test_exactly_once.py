@@ -21,14 +21,16 @@ from stream.kafka.sink import Sink
 
 @pytest.mark.timeout(120)
 def test_a_death_at_any_step_loses_nothing_and_doubles_nothing(project) -> None:
-    p = project(events=100)
+    """Under timeouts that nobody waits for: one that comes back is still a member, and ends its own transaction."""
+    long = {"STREAM_KAFKA_SESSION_TIMEOUT_MS": "45000"}
+    p = project(events=100, transaction="40s", environ=long)
     p.produce(range(4000))
     for failpoint in FAILPOINTS:
         worker = p.start(STREAM_FAILPOINT=f"{failpoint}:3")
-        code = worker.wait()
+        code = worker.wait(timeout_s=30)
         assert code == -signal.SIGKILL, f"{failpoint}: ended with {code}\n{worker.tail()}"
         assert worker.committed_events() > 0, f"{failpoint}: died in the middle of its work"
-    left = p.drain()["events"]
+    left = p.drain(timeout_s=30)["events"]
     assert 0 < left < 4000
     p.verify(range(4000))
 

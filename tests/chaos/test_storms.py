@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
+import time
 
 import pytest
-from acceptance.running import Project, Worker
+from acceptance import tiny
+from acceptance.running import Project, Worker, shares
+from confluent_kafka import Producer
 
 NAMES = ("one", "two", "three", "four")
 CHANGES = 12
@@ -41,3 +44,24 @@ def _change(p: Project, running: dict[str, Worker], rng: random.Random) -> None:
         else:
             worker.wait_for("started")  # an interpreter that is not up yet ends by the signal itself
             assert worker.stop() == 0, worker.tail()
+
+
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_what_is_revoked_while_a_batch_fills_is_left_to_its_new_owner(project, protocol) -> None:
+    """Batches that take a second to fill, so that every rebalance comes into the middle of one."""
+    p: Project = project(partitions=4, events=5000, wait="1s", protocol=protocol)
+    workers = [p.start(instance="one")]
+    trickle = Producer({"bootstrap.servers": p.io.bootstrap, "partitioner": "murmur2_random", "linger.ms": 5})
+    produced = 0
+    while len(workers) < 3 or shares(*workers) != [1, 1, 2]:
+        assert produced < 40_000, "the group does not settle"
+        for number in range(produced, produced + 20):
+            trickle.produce(p.input, tiny.plain(number), tiny.key(number))
+        produced += 20
+        time.sleep(0.02)
+        if produced % 3000 == 0 and len(workers) < 3:
+            workers.append(p.start(instance=f"worker-{len(workers)}"))
+    assert trickle.flush(30) == 0
+    p.await_progress(produced)
+    p.verify(range(produced))
+    assert [worker.stop() for worker in workers] == [0, 0, 0]
