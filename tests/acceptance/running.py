@@ -38,8 +38,9 @@ QUICK_GROUP: Final = {
 DESCRIBE: Final = """\
 import json, os, sys
 from confluent_kafka.admin import AdminClient
-(future,) = AdminClient({"bootstrap.servers": sys.argv[1]}).describe_consumer_groups([sys.argv[2]]).values()
-members = future.result(5).members
+admin = AdminClient({"bootstrap.servers": sys.argv[1]})
+(future,) = admin.describe_consumer_groups([sys.argv[2]], request_timeout=20).values()
+members = future.result().members
 print(json.dumps({m.client_id: len(m.assignment.topic_partitions) for m in members}), flush=True)
 os._exit(0)
 """
@@ -259,14 +260,15 @@ class Project:
         return {p.partition: p.offset for p in found if p.error is None and p.offset >= 0}
 
     def members(self) -> dict[str, int]:
-        """Client id -> number of partitions, for each member of the group; empty when there is no answer within 5 s.
+        """Client id -> number of partitions, for each member of the group.
 
         Asked by a process of its own: an admin client that has asked this can hang when it is closed
         (librdkafka 2.16.0).
         """
         asked = [sys.executable, "-c", DESCRIBE, self.io.bootstrap, self.name]
         done = subprocess.run(asked, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
-        found: dict[str, int] = json.loads(done.stdout) if done.returncode == 0 else {}
+        assert done.returncode == 0, done.stderr
+        found: dict[str, int] = json.loads(done.stdout)
         return found
 
     def progress(self) -> int:

@@ -9,7 +9,7 @@ import time
 import pytest
 from acceptance.running import Project
 
-EVENTS = 30_000
+EVENTS = 18_000
 KILLS = 2
 
 
@@ -39,10 +39,10 @@ def test_brokers_killed_under_load_cost_time_and_no_event(project3, kafka3, rng)
 
 @pytest.mark.timeout(300)
 def test_with_every_broker_away_a_worker_waits_says_so_and_goes_on_by_itself(project3, kafka3) -> None:
-    p: Project = project3(events=100, transaction="5s", environ={})
+    p: Project = project3(events=100, transaction="5s", environ={"STREAM_KAFKA_SESSION_TIMEOUT_MS": "6000"})
     worker = p.start()
-    p.produce(range(30_000))
-    p.await_progress(2000)
+    p.produce(range(10_000))
+    p.await_progress(1000)
     for pid in kafka3.pids.values():
         os.kill(pid, signal.SIGKILL)
     for number in (1, 2, 3):
@@ -56,8 +56,8 @@ def test_with_every_broker_away_a_worker_waits_says_so_and_goes_on_by_itself(pro
     worker.wait_for("rebalance", kind="lost", timeout_s=30)
     kafka3.start()
     kafka3.await_in_sync()
-    p.await_progress(30_000, timeout_s=120)
+    p.await_progress(10_000, timeout_s=120)
     assert worker.alive
     assert worker.ready()["status"] == 200
     assert worker.stop() == 0
-    p.verify(range(30_000))
+    p.verify(range(10_000))

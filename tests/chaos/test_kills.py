@@ -54,7 +54,7 @@ def test_kills_under_the_consumer_protocol_lose_nothing_and_double_nothing(proje
     p: Project = project(events=200, protocol="consumer", partitions=6)
     workers = {name: p.start(instance=name) for name in ("one", "two", "three")}
     produced = 0
-    for _ in range(3):
+    for _ in range(2):
         p.produce(range(produced, produced + 5000))
         produced += 5000
         p.await_progress(produced - rng.randrange(1000, 4500))

@@ -11,7 +11,7 @@ from acceptance.running import Project, Worker, shares
 from confluent_kafka import Producer
 
 NAMES = ("one", "two", "three", "four")
-CHANGES = 12
+CHANGES = 9
 
 
 @pytest.mark.timeout(300)
@@ -59,7 +59,7 @@ def test_what_is_revoked_while_a_batch_fills_is_left_to_its_new_owner(project, p
             trickle.produce(p.input, tiny.plain(number), tiny.key(number))
         produced += 20
         time.sleep(0.02)
-        if produced % 3000 == 0 and len(workers) < 3:
+        if produced % 1500 == 0 and len(workers) < 3:
             workers.append(p.start(instance=f"worker-{len(workers)}"))
     assert trickle.flush(30) == 0
     p.await_progress(produced)
