@@ -6,7 +6,7 @@ ARGS   ?=
 CASES  ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types unit acceptance chaos demo bench bench-all bench-growth docs clean fuzz sanitize
+.PHONY: help install test check lint types unit acceptance chaos demo bench bench-all bench-growth docs clean fuzz sanitize
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ test: lint types unit acceptance chaos  ## everything CI runs: lint, types, unit
 lint: install  ## ruff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+check: lint types  ## lint, types, and what `stream check` says of each pipeline
+	@for file in pipelines/*.yaml; do $(BIN)/stream check $$file > /dev/null || exit 2; done
 
 types: install  ## mypy --strict
 	$(BIN)/mypy

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, TypeVar
 
 import pyarrow as pa
 
 from stream.avro import DirectorySchemas, EventReader, EventWriter, RegistrySchemas, Schema, SchemaStore, load_schema
-from stream.config import Config
+from stream.config import Config, examine
 from stream.errors import ConfigurationError, Problem
 from stream.pipeline import Condition, Output, Pipeline
 from stream.stages import kind
@@ -19,10 +20,15 @@ from stream.stages.stage import Stage
 SCHEMA_FOLDER: Final = "schemas"
 """Where writer schemas are looked for when there is no registry, beside the files that are named."""
 
+HEADROOM_BYTES: Final = 1024
+"""Kept free of message.max.bytes for what the client adds around a message."""
+MAX_MESSAGE_BYTES: Final = 1_000_000
+"""librdkafka's default of message.max.bytes."""
+
 T = TypeVar("T")
 
 
-def build(config: Config, max_event_bytes: int = 1_000_000, *, offline: bool = False) -> Pipeline:
+def build(config: Config, *, offline: bool = False) -> Pipeline:
     """Load and check all that a pipeline file names; none of it talks to Kafka, but a registry is asked.
 
     offline: events in and out are framed by fingerprint, and nothing is registered. A registry is then
@@ -33,14 +39,47 @@ def build(config: Config, max_event_bytes: int = 1_000_000, *, offline: bool = F
     """
     assembly = _Assembly(config, offline)
     reader_schema = assembly.input_schema()
-    output_schemas = [assembly.output_schema(index) for index in range(len(config.file.outputs))]
-    store = assembly.store([s for s in (reader_schema, *output_schemas) if s is not None])
+    judged = [i for i in range(len(config.file.outputs)) if i not in config.unjudged.outputs]
+    output_schemas = {index: assembly.output_schema(index) for index in judged}
+    store = assembly.store([s for s in (reader_schema, *output_schemas.values()) if s is not None])
     stages = assembly.stages(reader_schema)
     outputs = assembly.outputs(output_schemas, store)
     if assembly.problems or reader_schema is None or store is None or stages is None:
         raise ConfigurationError([config.locate(problem) for problem in assembly.problems])
     reader = EventReader(reader_schema, store, codec=config.environment.codec)
-    return Pipeline(config.file.name, reader, stages, outputs, max_event_bytes)
+    return Pipeline(config.file.name, reader, stages, outputs, max_event_bytes(config))
+
+
+def open_pipeline(
+    path: Path,
+    environ: Mapping[str, str],
+    *,
+    offline: bool = False,
+    first: Callable[[Config], None] = lambda _config: None,
+) -> tuple[Config, Pipeline]:
+    """Load a pipeline file and build it. first is called with the configuration before anything it names is opened.
+
+    Raises ConfigurationError with every mistake: in the file's form, in the environment, and in what the
+    file names, as far as what is wrong leaves it to be judged.
+    """
+    examined = examine(path, environ)
+    config, problems = examined.config, examined.problems
+    if config is None:
+        raise ConfigurationError(problems)
+    try:
+        first(config)
+        pipeline = build(config, offline=offline)
+    except ConfigurationError as error:
+        raise ConfigurationError([*problems, *error.problems]) from None
+    if problems:
+        pipeline.close()
+        raise ConfigurationError(problems)
+    return config, pipeline
+
+
+def max_event_bytes(config: Config) -> int:
+    """Of key, value and headers of one output together: what the producer takes; more is its event's failure."""
+    return int(str(config.environment.kafka.get("message.max.bytes", MAX_MESSAGE_BYTES))) - HEADROOM_BYTES
 
 
 def schema_store(config: Config, known: Sequence[Schema] = ()) -> SchemaStore:
@@ -78,6 +117,9 @@ class _Assembly:
     """Columns that are missing only because the stage that adds them is wrong."""
 
     def input_schema(self) -> Schema | None:
+        file, where = self.config.file.input, self.config.environment
+        if file.schema_file is None and where.registry is None:
+            return None  # told with the rules
         at = "topic" if self.config.file.input.schema_file is None else "schema"
         return self._attempt(("input", at), lambda: input_schema(self.config))
 
@@ -96,6 +138,9 @@ class _Assembly:
         stages: list[Stage] = []
         self.columns, names = reader_schema.arrow, self.config.file.stage_names
         for index, entry in enumerate(self.config.file.stages):
+            if index == self.config.unjudged.stages_from:
+                self.columns = None
+                return None
             build_stage, columns = kind(entry.kind).build, self.columns
             stage = self._attempt(
                 ("stages", index, entry.kind),
@@ -108,12 +153,12 @@ class _Assembly:
                 return None
         return stages if len(stages) == len(self.config.file.stages) else None
 
-    def outputs(self, schemas: Sequence[Schema | None], store: SchemaStore | None) -> list[Output]:
+    def outputs(self, schemas: Mapping[int, Schema | None], store: SchemaStore | None) -> list[Output]:
         """Only what can be judged: an output needs its schema, and the columns that reach it."""
         columns = self.columns
         if columns is None or store is None:
             return []
-        made = [self._output(i, s, store, columns) for i, s in enumerate(schemas) if s is not None]
+        made = [self._output(i, s, store, columns) for i, s in schemas.items() if s is not None]
         return [output for output in made if output is not None]
 
     def _excuse(self, columns: set[str] | None) -> bool:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
-from stream.assembly import build
+from stream.assembly import open_pipeline
 from stream.collection import QuietCollector
-from stream.config import Config, PipelineFile, load
+from stream.config import Config, PipelineFile
 from stream.errors import ConfigurationError
 from stream.failpoints import failpoint
 from stream.failures.dead_letter import DeadLetters
@@ -32,11 +32,6 @@ from stream.reporter import Reporter
 from stream.stages.retry import Retry
 from stream.watchdog import Watchdog
 from stream.worker import Summary, Worker
-
-HEADROOM_BYTES: Final = 1024
-"""Kept free of message.max.bytes for what the client adds around a message."""
-MAX_MESSAGE_BYTES: Final = 1_000_000
-"""librdkafka's default of message.max.bytes."""
 
 
 def client_settings(config: Config, slot: int) -> ClientSettings:
@@ -105,12 +100,8 @@ class Service:
         self._worker.stop()
 
     def _start(self, stack: ExitStack) -> None:
-        config = load(self._path, self._environ)
-        config.environment.require_kafka()
+        config, pipeline = open_pipeline(self._path, self._environ, first=self._announce)
         settings = client_settings(config, self._slot)
-        configure(config.environment.log_format, pipeline=config.file.name, worker=str(settings.slot))
-        max_bytes = int(settings.user.get("message.max.bytes", MAX_MESSAGE_BYTES)) - HEADROOM_BYTES
-        pipeline = build(config, max_bytes)
         self._metrics = metrics = _metrics(config, pipeline)
         self._health = Health(time.monotonic, STALE_AFTER_S + longest_batch_s(pipeline))
         stack.callback(pipeline.close)
@@ -121,6 +112,12 @@ class Service:
         for output in pipeline.outputs:
             output.writer.register()
         self._worker = self._assemble(config, settings, pipeline, metrics, stack)
+
+    def _announce(self, config: Config) -> None:
+        """Log lines have their form before anything can be logged."""
+        slot = Slot(config.file.name, config.environment.instance, self._slot)
+        configure(config.environment.log_format, pipeline=config.file.name, worker=str(slot))
+        config.environment.require_kafka()
 
     def _require_topics(self, config: Config) -> None:
         """A topic that is missing would otherwise be found out by the first transaction that needs it."""

@@ -10,8 +10,14 @@ def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
 
     prefix is what all names share and what therefore says nothing about how near they are.
     """
+    name = nearest(word, known, prefix)
+    return f"; did you mean '{name}'?" if name is not None else ""
+
+
+def nearest(word: str, known: Iterable[str], prefix: str = "") -> str | None:
+    """The known name that is most like the word, or None when none is near."""
     from difflib import get_close_matches
 
     names = {name.removeprefix(prefix).casefold(): name for name in known}
     near = get_close_matches(word.removeprefix(prefix).casefold(), names, n=1, cutoff=0.6)
-    return f"; did you mean '{names[near[0]]}'?" if near else ""
+    return names[near[0]] if near else None

@@ -97,13 +97,12 @@ def _measurement(
     pipeline: Path, source: Path, events: int | None, key: str | None, kafka: Kafka, folder: Path
 ) -> Measurement:
     """The pipeline checked and the events read, before anything is started."""
-    from stream.assembly import build, input_schema, local_schemas
+    from stream.assembly import input_schema, local_schemas, open_pipeline
     from stream.bench.events import read_events
     from stream.bench.measure import Measurement
-    from stream.config import load
 
-    config = load(pipeline, os.environ)
-    line, schema = build(config, offline=True), input_schema(config)
+    config, line = open_pipeline(pipeline, os.environ, offline=True)
+    schema = input_schema(config)
     prefix = local_schemas(config, [schema]).prefix(config.file.input.topics[0], schema)
     found = read_events(source, schema, prefix, events, _keys(schema, key))
     return Measurement(config, line, schema, found, events or len(found.values), kafka, folder)

@@ -50,20 +50,24 @@ def command(
     Reads the file, the environment, the schemas, suites and models, and checks
     them against each other. Nothing is registered, nothing is written.
     """
-    from stream.assembly import build
-    from stream.config import load
+    from stream.assembly import open_pipeline
 
-    config = load(pipeline, os.environ)
-    if thorough:
-        _try_models(config)
-        _ask_great_expectations(config)
-    line = build(config, offline=True)
+    config, line = open_pipeline(pipeline, os.environ, offline=True, first=_try if thorough else _trust)
     facts = facts_of(config, line)
     if output is Output.JSON:
         as_json(facts)
     else:
         _tell(facts, explain=explain)
         note(f"{pipeline} is right; next: stream process {pipeline} --input FILE --output DIR")
+
+
+def _trust(_config: Config) -> None:
+    """Models and suites are opened as a worker opens them."""
+
+
+def _try(config: Config) -> None:
+    _try_models(config)
+    _ask_great_expectations(config)
 
 
 def _try_models(config: Config) -> None:

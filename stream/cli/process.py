@@ -49,13 +49,11 @@ def command(
     in one file, dead letters with the reason. This is how a pipeline is tried
     and tested. Exit code 0 also when there are dead letters.
     """
-    from stream.assembly import build, input_schema, local_schemas
+    from stream.assembly import input_schema, local_schemas, open_pipeline
     from stream.avro import load_schema, read_values
     from stream.cli.decoding import Keys, PlainReader
-    from stream.config import load
 
-    config = load(pipeline, os.environ)
-    line = build(config, offline=True)
+    config, line = open_pipeline(pipeline, os.environ, offline=True)
     schema = input_schema(config)
     outputs = [load_schema(config.project.find(output.schema_file)) for output in config.file.outputs]
     store = local_schemas(config, [schema, *outputs])

@@ -1,7 +1,7 @@
 """The pipeline file says what, the environment says where: together one checked Config."""
 
 from stream.config.environment import Environment, Registry
-from stream.config.load import Config, load
+from stream.config.load import Config, Examined, examine, load
 from stream.config.pipeline_file import Output, PipelineFile, RetryTier
 from stream.config.secret import Secret
 from stream.config.stage_entry import StageEntry
@@ -10,6 +10,7 @@ from stream.config.tables import configuration_table, environment_table, json_sc
 __all__ = [
     "Config",
     "Environment",
+    "Examined",
     "Output",
     "PipelineFile",
     "Registry",
@@ -18,6 +19,7 @@ __all__ = [
     "StageEntry",
     "configuration_table",
     "environment_table",
+    "examine",
     "json_schema",
     "load",
 ]

@@ -102,7 +102,7 @@ def read_bounded(path: Path, limit: int) -> bytes:
         with path.open("rb") as file:
             content = file.read(limit + 1)
     except OSError as error:
-        raise ConfigurationError([Problem(f"cannot be read: {error.strerror}", place=str(path))]) from None
+        raise ConfigurationError([Problem(f"{path}: cannot be read: {error.strerror}")]) from None
     if len(content) > limit:
         raise ConfigurationError([Problem(f"larger than {limit} bytes", place=str(path))])
     return content

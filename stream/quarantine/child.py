@@ -75,11 +75,10 @@ def main() -> None:
 
     job = read_job(sys.stdin.buffer)
     end_with_parent()
-    from stream.assembly import build
-    from stream.config import load
+    from stream.assembly import open_pipeline
     from stream.quarantine.memory import bound
 
-    pipeline = build(load(Path(sys.argv[1]), os.environ))
+    _, pipeline = open_pipeline(Path(sys.argv[1]), os.environ)
     say(READY)
     bound()
     carry_out(job, pipeline.process, say)

@@ -73,8 +73,8 @@ def _read(path: Path) -> str:
         if len(content) <= MAX_BYTES:
             return content.decode()
         message = f"the suite file is larger than {MAX_BYTES} bytes"
-    except OSError as error:
-        message = f"the suite file cannot be read: {error.strerror}"
+    except OSError as error:  # no place in it: who names the file is at fault
+        raise ConfigurationError([Problem(f"{path}: cannot read the suite: {error.strerror}")]) from None
     except UnicodeDecodeError:
         message = "the suite file is not UTF-8 text"
     raise ConfigurationError([Problem(message, place=f"{path}:1:1")])

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.assembly import build
-from stream.config import load
+from stream.assembly import open_pipeline
 from stream.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +33,7 @@ def mistakes(tmp_path: Path):
             text = text.replace(old, new)
         (tmp_path / "p.yaml").write_text(text)
         try:
-            build(load(tmp_path / "p.yaml", {}, host_name="h"))
+            open_pipeline(tmp_path / "p.yaml", {})
         except ConfigurationError as error:
             return [f"{p.place.removeprefix(str(tmp_path) + '/')}: {p.message}" for p in error.problems]
         return []
@@ -58,7 +57,7 @@ def test_mistakes_of_every_part_are_told_together(mistakes) -> None:
         "when: hou",
     )
     assert [text.split(":")[:3] for text in told] == [
-        ["suites/nothing.json", "1", "1"],
+        ["p.yaml", "4", "23"],
         ["p.yaml", "5", "25"],
         ["p.yaml", "6", "62"],
         ["p.yaml", "9", "58"],
@@ -81,3 +80,60 @@ def test_after_a_stage_whose_columns_nobody_knows_nothing_is_judged(mistakes) ->
     )
     (only,) = told
     assert "models/nothing" in only
+
+
+def lines(told: list[str]) -> list[str]:
+    """Lines of the pipeline file, where all of these mistakes are."""
+    assert all(text.startswith("p.yaml:") for text in told)
+    return [text.split(":")[1] for text in told]
+
+
+def test_a_key_that_is_nearly_right_hides_no_other_mistake(mistakes) -> None:
+    told = mistakes(
+        "- validate:",
+        "- validat:",
+        "departed-flight",
+        "nothing",
+        "dep_delay -",
+        "dep_delai -",
+        "topic: late",
+        "topc: late",
+    )
+    assert lines(told) == ["4", "9", "4", "5"]
+
+
+def test_values_of_a_wrong_kind_hide_no_mistake_in_what_the_file_names(mistakes) -> None:
+    told = mistakes(
+        "pipeline: p",
+        "pipeline: p\nbatch: {events: many, bytes: 1}",
+        "departed-flight",
+        "nothing",
+        "gained * 2",
+        "gainet * 2",
+    )
+    assert lines(told) == ["2", "2", "5", "8"]
+
+
+def test_after_a_stage_that_cannot_be_read_only_what_needs_no_columns_is_judged(mistakes) -> None:
+    told = mistakes("gained: dep_delay - air_time / 60", "gained: [7]", "twice > 15", "twise > 15", "twice:", "other:")
+    assert lines(told) == ["5"]
+    told = mistakes("departed-flight", "nothing", "gained: dep_delay - air_time / 60", "gained: [7]")
+    assert lines(told) == ["5", "4"]
+
+
+def test_an_output_that_cannot_be_read_leaves_the_others_judged(mistakes) -> None:
+    told = mistakes(
+        "topic: late, schema: schemas/prediction.avsc, when: twice > 15",
+        "topic: late, schema: schemas/prediction.avsc, when: [1]",
+        "topic: predictions, schema: schemas/prediction.avsc",
+        "topic: predictions, schema: schemas/none.avsc",
+    )
+    assert lines(told) == ["9", "10"]
+
+
+@pytest.mark.parametrize("text", ["7", "[]", "stages: 7", "a: {b: [1, {c: 2}]}", "stages: [7]\noutputs: [7]\ninput: 7"])
+def test_a_file_of_which_nothing_is_left_is_told_as_it_is(tmp_path: Path, text: str) -> None:
+    (tmp_path / "p.yaml").write_text(text)
+    with pytest.raises(ConfigurationError) as raised:
+        open_pipeline(tmp_path / "p.yaml", {})
+    assert raised.value.problems

@@ -42,7 +42,7 @@ def test_a_package_that_is_not_in_order_ends_with_its_mistakes_and_their_exit_co
 def test_a_file_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
     packed = run("pack", tmp_path / "no.onnx", "--name", "x", "--into", tmp_path)
     assert packed.exit_code == ExitCode.CONFIGURATION
-    assert packed.stderr == f"{tmp_path}/no.onnx: cannot be read: No such file or directory\n"
+    assert packed.stderr == f"error: {tmp_path}/no.onnx: cannot be read: No such file or directory\n"
 
 
 def test_columns_are_given_for_the_only_input_or_for_each_by_name() -> None:

@@ -52,7 +52,7 @@ def test_a_folder_without_a_package_is_named(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path, file: str) -> None:
     folder = write_package(tmp_path)
     (folder / file).unlink()
-    assert problems_of(folder) == (Problem("cannot be read: No such file or directory", place=str(folder / file)),)
+    assert problems_of(folder) == (Problem(f"{folder / file}: cannot be read: No such file or directory"),)
 
 
 def test_other_bytes_than_those_that_were_packed_are_refused_at_the_hash(tmp_path: Path) -> None:

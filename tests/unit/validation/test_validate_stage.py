@@ -110,7 +110,7 @@ def test_mistakes_keep_their_place_in_the_suite_and_name_the_setting(tmp_path: P
 
 
 def test_a_suite_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"suites/none\.json:1:1: the suite file cannot be read: No such file"):
+    with pytest.raises(ConfigurationError, match=r"suites/none\.json: cannot read the suite: No such file"):
         build(Settings(suite="suites/none.json"), "validate", schema_of(COLUMNS), Project(tmp_path))
 
 
