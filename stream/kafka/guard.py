@@ -15,13 +15,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from stream.errors import TransactionError
 
 LATE: Final = "late_request"
 FENCED: Final = "fenced"
 TROUBLE: Final = ("FAIL", "REQTMOUT", "Disconnected", "disconnected", "Connection reset", "timed out")
+
+
+class Trouble(Protocol):
+    """Lines of a client's log that tell of a broken connection or a request timeout: how many, and the last."""
+
+    @property
+    def lines(self) -> int: ...
+    @property
+    def last(self) -> str: ...
 
 
 class TroubleLog(logging.Handler):
@@ -46,7 +55,7 @@ class LateRequestGuard:
     The lines are queued before the resend, so serving them right after a call cannot miss one.
     """
 
-    log: TroubleLog
+    log: Trouble
     serve_log: Callable[[], object]
     clock: Callable[[], float]
     slow_call_s: float

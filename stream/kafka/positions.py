@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
 from stream.errors import TransactionError
 from stream.kafka.gather import Partition
+from stream.kafka.transport import Consumer
 
 QUERY_TIMEOUT_S: Final = 5.0
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from confluent_kafka import KafkaException
 
 from stream.errors import ConfigurationError
+from stream.kafka.python import PythonTransport
+from stream.kafka.transport import Transport
 
 Properties = dict[str, str | int | float | bool]
 
@@ -52,6 +54,7 @@ class ClientSettings:
     batch_events: int = 10_000
     batch_bytes: int = 16 * 1024 * 1024
     batch_wait_s: float = 0.020
+    transport: Transport = field(default_factory=PythonTransport)
 
     @property
     def transaction_timeout_ms(self) -> int:

@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
-from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from stream.batch import ANY_PARTITION, Int64s, Messages, Record, Rows
+from stream.batch import Int64s, Messages, Record, Rows
 from stream.errors import FatalError, StreamError, TransactionError
 from stream.failures.headers import own_headers
 from stream.kafka.gather import Partition
-from stream.kafka.guard import FENCED, LateRequestGuard, TroubleLog, failed
+from stream.kafka.guard import FENCED, LateRequestGuard, failed
 from stream.kafka.settings import ClientSettings, refused_settings
+from stream.kafka.transport import Outlet
 
 INIT_TIMEOUT_S: Final = 10.0
 FULL_QUEUE_WAIT_S: Final = 0.1
@@ -35,19 +36,14 @@ class Sink:
     clock: Callable[[], float] = time.monotonic
     wall_clock: Callable[[], float] = time.time
     client_error: Callable[[str, str], None] = lambda _client, _name: None
-    _producer: Producer = field(init=False)
+    _outlet: Outlet = field(init=False)
     _guard: LateRequestGuard = field(init=False)
     _error: str = ""
 
     def __post_init__(self) -> None:
-        trouble = TroubleLog()
-        logger = logging.Logger(__name__)
-        logger.addHandler(trouble)
-        logger.parent = log
-        properties = {**self.settings.producer(), "error_cb": self._on_error}
         with refused_settings("producer"):
-            self._producer = Producer(properties, logger=logger)
-        self._guard = LateRequestGuard(trouble, lambda: self._producer.poll(0), self.clock, self.settings.slow_call_s)
+            self._outlet = outlet = self.settings.transport.outlet(self.settings.producer(), self._on_error, log)
+        self._guard = LateRequestGuard(outlet.trouble, lambda: outlet.poll(0), self.clock, self.settings.slow_call_s)
         try:
             self._init()
         except StreamError:  # with Kafka away one fails every few seconds: its threads must not wait for the collector
@@ -56,37 +52,30 @@ class Sink:
 
     def begin(self) -> None:
         self._guard.begin()
-        self._guard.call("begin_transaction", self._producer.begin_transaction)
+        self._guard.call("begin_transaction", self._outlet.begin_transaction)
 
     def produce_rows(self, rows: Rows, messages: Messages, warnings: Mapping[int, tuple[str, ...]]) -> None:
         """Outputs: key, headers and timestamp of the message each row came from."""
         stamps = self._timestamps(messages.timestamp[rows.rows])
-        keys = _slices(messages.keys, messages.key_offsets, rows.rows)
-        if messages.flags.any():
-            keys = [None if messages.key(r) is None else k for r, k in zip(rows.rows.tolist(), keys, strict=True)]
-        values = _slices(rows.values, rows.value_offsets, np.arange(len(rows)))
         if messages.headers is None and not warnings:
-            self._produce_plain(rows.topic, values, keys, stamps)
+            self._produce_plain(rows, messages, stamps)
             return
-        for row, value, key, stamp in zip(rows.rows.tolist(), values, keys, stamps, strict=True):
+        view = memoryview(rows.values)
+        places = zip(rows.rows.tolist(), rows.value_offsets[:-1], rows.value_offsets[1:], stamps.tolist(), strict=True)
+        for row, start, end, stamp in places:
             headers = own_headers(messages.headers_of(row))
             if row in warnings:
                 headers.append(("stream.warnings", ",".join(warnings[row]).encode()))
-            self.produce(Record(rows.topic, key, value, headers, stamp))
+            self.produce(Record(rows.topic, messages.key(row), bytes(view[start:end]), headers, stamp))
 
     def produce(self, record: Record) -> None:
         """Raises TransactionError when the client refuses the message or its queue stays full."""
         deadline = self.clock() + self.settings.transaction_timeout_s
-        headers: list[Any] | None = list(record.headers) or None
         while True:
             try:
-                self._producer.produce(
-                    record.topic, record.value, record.key, record.partition, None, None, record.timestamp, headers
-                )
-            except BufferError as error:
-                if self.clock() > deadline:
-                    raise TransactionError(f"produce: the local queue stayed full: {error}") from error
-                self._producer.poll(FULL_QUEUE_WAIT_S)
+                self._outlet.produce(record)
+            except BufferError:
+                self._make_room(deadline)
             except KafkaException as error:
                 raise TransactionError(f"produce to {record.topic}: {error}") from error
             else:
@@ -95,7 +84,7 @@ class Sink:
     def flush(self) -> None:
         """Wait until every message is acknowledged, so that the guarded calls after it are quick when all is well."""
         try:
-            left = self._producer.flush(self.settings.transaction_timeout_s)
+            left = self._outlet.flush(self.settings.transaction_timeout_s)
         except Exception as error:  # a fatal error can surface here as SystemError (client 2.16.1)
             raise failed("flush", error) from error
         if left:
@@ -110,38 +99,45 @@ class Sink:
         """
         texts = texts or {}
         positions = [TopicPartition(*where, offset, texts.get(where, "")) for where, offset in next_offsets.items()]
-        send = self._producer.send_offsets_to_transaction
+        send = self._outlet.send_offsets_to_transaction
         self._guard.call("send_offsets", send, positions, group_metadata, self.settings.transaction_timeout_s)
 
     def commit(self) -> None:
         """Raises TransactionError when the outcome is not certain: the committed offsets will tell."""
-        self._guard.call("commit", self._producer.commit_transaction, self.settings.transaction_timeout_s)
+        self._guard.call("commit", self._outlet.commit_transaction, self.settings.transaction_timeout_s)
 
     def discard(self) -> None:
         """Never used again: nothing it still holds may be sent."""
-        self._producer.purge()
-        del self._producer
+        self._outlet.discard()
 
-    def _produce_plain(self, topic: str, values: list[bytes], keys: list[bytes | None], stamps: list[int]) -> None:
-        """The hot loop: positional arguments and a bound method are worth a third of its time."""
-        produce = self._producer.produce
-        for value, key, stamp in zip(values, keys, stamps, strict=True):
+    def _produce_plain(self, rows: Rows, messages: Messages, stamps: Int64s) -> None:
+        deadline = self.clock() + self.settings.transaction_timeout_s
+        queued = 0
+        while True:
             try:
-                produce(topic, value, key, ANY_PARTITION, None, None, stamp)
-            except (BufferError, KafkaException):
-                self.produce(Record(topic, key, value, (), stamp))
+                queued = self._outlet.produce_rows(rows, messages, stamps, queued)
+            except KafkaException as error:
+                raise TransactionError(f"produce to {rows.topic}: {error}") from error
+            if queued == len(rows):
+                return
+            self._make_room(deadline)
 
-    def _timestamps(self, stamps: Int64s) -> list[int]:
+    def _make_room(self, deadline: float) -> None:
+        if self.clock() > deadline:
+            raise TransactionError("produce: the local queue stayed full")
+        self._outlet.poll(FULL_QUEUE_WAIT_S)
+
+    def _timestamps(self, stamps: Int64s) -> Int64s:
         """The source's timestamps: none becomes now (0), and never the future, which a broker may refuse."""
         now_ms = int(self.wall_clock() * 1000)
-        return list(np.clip(stamps, 0, now_ms).tolist())
+        return np.clip(stamps, 0, now_ms)
 
     def _init(self) -> None:
         try:
-            self._producer.init_transactions(INIT_TIMEOUT_S)
+            self._outlet.init_transactions(INIT_TIMEOUT_S)
         except KafkaException as error:
             cause: KafkaError = error.args[0]
-            self._producer.poll(0)
+            self._outlet.poll(0)
             text = f"init_transactions of {self.settings.slot}: {cause.str()}" + (
                 f" ({self._error})" if self._error else ""
             )
@@ -155,9 +151,3 @@ class Sink:
         self._error = str(error)
         self.client_error("producer", error.name())
         log.warning("producer: %s", error)
-
-
-def _slices(data: bytes | memoryview, offsets: Int64s, rows: Int64s) -> list[Any]:
-    starts, ends = offsets[rows].tolist(), offsets[rows + 1].tolist()
-    data = bytes(data)  # the client takes read-only bytes only
-    return [data[start:end] for start, end in zip(starts, ends, strict=True)]

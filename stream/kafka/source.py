@@ -6,17 +6,18 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from stream.batch import Messages
 from stream.errors import FatalError, SystemicError, TransactionError
 from stream.kafka.assignment import Assignment
-from stream.kafka.gather import Partition, gather
+from stream.kafka.gather import Partition
 from stream.kafka.positions import Mark, Positions
 from stream.kafka.settings import ClientSettings, refused_settings
+from stream.kafka.transport import Consumer, Intake
 from stream.kafka.waiting import Waiting, as_first_read
 
 IDLE_POLL_S: Final = 0.2
@@ -51,15 +52,16 @@ class Source:
     _fatal: KafkaError | None = None
     _refused: KafkaError | None = None
     _mean_bytes: float = 1.0
-    _only_topic: str | None = field(init=False)
     _consumer: Consumer = field(init=False)
+    _intake: Intake = field(init=False)
     _positions: Positions = field(init=False)
 
     def __post_init__(self) -> None:
         topics = [*self.settings.topics, *sorted(self.settings.tiers)]
-        self._only_topic = topics[0] if len(topics) == 1 else None
+        transport = self.settings.transport
         with refused_settings("consumer"):
-            self._consumer = Consumer({**self.settings.consumer(), "error_cb": self._on_error}, logger=log)
+            self._consumer = transport.consumer(self.settings.consumer(), self._on_error, log)
+        self._intake = transport.intake(self._consumer, self.assignment, self._on_event, topics)
         self._positions = Positions(self._consumer, self.settings.slot.pipeline, self.settings.start)
         # R6: subscribe, never assign: with assign the broker could not tell a zombie from the owner
         self._consumer.subscribe(
@@ -72,20 +74,21 @@ class Source:
     def poll(self, wait_s: float = IDLE_POLL_S) -> Messages | None:
         """The next batch: up to batch_events, batch_bytes, or what came within batch_wait_s of the first."""
         self._wake()
-        first = self._consumer.poll(wait_s)
-        kept = self._accept([], [first]) if first is not None else []
-        if kept:
-            kept = self._fill(kept, self.clock() + self.settings.batch_wait_s)
+        self._intake.fetch(1, wait_s)
+        if self._intake.events:
+            self._fill(self.clock() + self.settings.batch_wait_s)
+        read = self._intake.take()
         self.require_alive()
-        kept, early = self.waiting.split(kept, self._now_ms())
-        # the metadata of this very moment: a rebalance between here and the commit is then refused (KIP-447)
-        messages = gather(kept, self.group_metadata() if kept else None, self._only_topic)
+        messages, early = self.waiting.split(read, self._now_ms())
+        if len(messages):
+            # the metadata of this very moment: a rebalance between here and the commit is then refused (KIP-447)
+            messages = replace(messages, group_metadata=self.group_metadata())
         self.assignment.advance(messages.next_offsets)
         self._stand_at(early)
         if self._refused is not None:
             error, self._refused = self._refused, None
             raise SystemicError("refused", f"consumer: {error}")  # what was read is noted: a rewind gets it back
-        return as_first_read(messages, self.waiting.tiers) if kept else None
+        return as_first_read(messages, self.waiting.tiers) if len(messages) else None
 
     def require_alive(self) -> None:
         """Raises FatalError when the client is at its end, fenced by another member of its name for example."""
@@ -147,9 +150,8 @@ class Source:
         """Stay in the group without reading: what arrives is dropped, to be read again after a rewind."""
         deadline = self.clock() + wait_s
         while (left := deadline - self.clock()) > 0:
-            message = self._consumer.poll(min(left, IDLE_POLL_S))
-            kept = self._accept([], [message]) if message is not None else []
-            self.assignment.advance(gather(kept).next_offsets)
+            self._intake.fetch(1, min(left, IDLE_POLL_S))
+            self.assignment.advance(self._intake.take().next_offsets)
         self.require_alive()
 
     def hold(self, where: Partition, offset: int, until_ms: int) -> None:
@@ -218,36 +220,23 @@ class Source:
     def _now_ms(self) -> int:
         return int(self.wall_clock() * 1000)
 
-    def _fill(self, kept: list[Message], deadline: float) -> list[Message]:
-        size = sum(map(len, kept))
-        while (room := self._room(len(kept), size)) > 0 and (wait := deadline - self.clock()) > 0:
-            arrived = self._consumer.consume(room, wait)  # waits only while fewer than asked for are there
-            if not arrived:
+    def _fill(self, deadline: float) -> None:
+        intake = self._intake
+        while (room := self._room()) > 0 and (wait := deadline - self.clock()) > 0:
+            if not intake.fetch(room, wait):
                 break
-            kept = self._accept(kept, arrived)
-            size = sum(map(len, kept))
-        self._mean_bytes = max(1.0, size / max(1, len(kept)))
-        return kept
+        self._mean_bytes = max(1.0, intake.size / max(1, intake.events))
 
-    def _room(self, events: int, size: int) -> int:
+    def _room(self) -> int:
         """How many more events fit, judged by the mean size of the last batch and of this one."""
+        events, size = self._intake.events, self._intake.size
         mean = max(self._mean_bytes, size / max(1, events))
         return min(self.settings.batch_events - events, int((self.settings.batch_bytes - size) / mean))
 
-    def _accept(self, kept: list[Message], arrived: list[Message]) -> list[Message]:
-        errors = list(map(Message.error, arrived))
-        if any(errors):
-            for message, error in zip(arrived, errors, strict=True):
-                if error is not None:
-                    self._on_event(message, error)
-            arrived = [m for m, error in zip(arrived, errors, strict=True) if error is None]
-        return self.assignment.keep_owned(kept, arrived)
-
-    def _on_event(self, message: Message, error: KafkaError) -> None:
+    def _on_event(self, where: Partition, offset: int, error: KafkaError) -> None:
         """Events that librdkafka delivers among the messages."""
-        where = (message.topic() or "", message.partition() or 0)
         if error.code() == KafkaError._PARTITION_EOF:
-            self.assignment.end_seen(where, message.offset() or 0)
+            self.assignment.end_seen(where, offset)
         elif error.code() == KafkaError._AUTO_OFFSET_RESET:
             self.assignment.without_offset.add(where)
         elif error.code() in REFUSED:

@@ -10,11 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from confluent_kafka import Message
 
 from stream.batch import Messages
 from stream.failures.headers import DUE, TIMESTAMP, number, origin_of
-from stream.kafka.gather import Partition
+from stream.kafka.gather import Partition, next_offsets
 
 
 @dataclass(slots=True)
@@ -38,23 +37,32 @@ class Waiting:
         for partition in partitions:
             self.until.pop(partition, None)
 
-    def split(self, messages: list[Message], now_ms: int) -> tuple[list[Message], dict[Partition, int]]:
+    def split(self, messages: Messages, now_ms: int) -> tuple[Messages, dict[Partition, int]]:
         """(messages that are due, offset of the first that is not by partition): what is behind one waits too."""
-        if not self.tiers:
-            return messages, {}
-        due: list[Message] = []
+        rows = rows_of(messages, self.tiers)
         held: dict[Partition, int] = {}
-        for message in messages:
-            where = (message.topic() or "", message.partition() or 0)
-            if where in held:
-                continue
-            until = number(dict(message.headers() or ()).get(DUE)) if where[0] in self.tiers else None  # type: ignore[arg-type]
-            if until is not None and until > now_ms:
-                held[where] = message.offset() or 0
+        keep = np.ones(len(messages), np.bool_)
+        for row in rows:
+            topic, partition, offset = messages.origin(row)
+            where = (topic, partition)
+            if where not in held:
+                until = number(dict(messages.headers_of(row)).get(DUE))
+                if until is None or until <= now_ms:
+                    continue
+                held[where] = offset
                 self.hold(where, until)
-            else:
-                due.append(message)
-        return due, held
+            keep[row] = False
+        if not held:
+            return messages, {}
+        left = next_offsets(messages.topics, messages.topic[keep], messages.partition[keep], messages.offset[keep])
+        return messages.take(keep, left), held
+
+
+def rows_of(messages: Messages, topics: frozenset[str]) -> list[int]:
+    """The messages that were read from one of these topics."""
+    found = [i for i, topic in enumerate(messages.topics) if topic in topics]
+    rows: list[int] = np.flatnonzero(np.isin(messages.topic, found)).tolist() if found else []
+    return rows
 
 
 def as_first_read(messages: Messages, tiers: frozenset[str]) -> Messages:
@@ -63,7 +71,7 @@ def as_first_read(messages: Messages, tiers: frozenset[str]) -> Messages:
     So columns, idempotency keys and a later dead letter are the same at every attempt. next_offsets stay
     those of the tiers.
     """
-    rows = [i for i, t in enumerate(messages.topic.tolist()) if messages.topics[t] in tiers] if tiers else []
+    rows = rows_of(messages, tiers)
     if not rows:
         return messages
     topics: Mapping[str, int] = {name: i for i, name in enumerate(messages.topics)}

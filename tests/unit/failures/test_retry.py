@@ -92,8 +92,8 @@ def test_a_second_failure_keeps_the_first_origin() -> None:
 @pytest.mark.parametrize(("now_ms", "due"), [(10_999, []), (11_000, [900])])
 def test_an_event_is_never_read_before_it_is_due(now_ms: int, due: list[int]) -> None:
     waiting = Waiting(TIERS)
-    messages, held = waiting.split([read_again(routed())], now_ms)
-    assert [m.offset() for m in messages] == due
+    messages, held = waiting.split(gather([read_again(routed())]), now_ms)
+    assert messages.offset.tolist() == due
     assert held == ({} if due else {("p.retry.10s", 3): 900})
 
 
@@ -101,14 +101,15 @@ def test_what_is_behind_an_event_that_waits_waits_too() -> None:
     waiting = Waiting(TIERS)
     early, late = read_again(routed(), 900), read_again(replace(routed(), headers=[]), 901)
     other = Message(topic="t", partition=3, offset=1, key=None, value=None, headers=None, error=None)
-    messages, held = waiting.split([early, late, other], 0)
-    assert [(m.topic(), m.offset()) for m in messages] == [("t", 1)]
+    messages, held = waiting.split(gather([early, late, other]), 0)
+    assert [messages.origin(i) for i in range(len(messages))] == [("t", 3, 1)]
+    assert messages.next_offsets == {("t", 3): 2}
     assert held == {("p.retry.10s", 3): 900}
 
 
 def test_a_partition_wakes_once_when_its_head_is_due() -> None:
     waiting = Waiting(TIERS)
-    waiting.split([read_again(routed())], 0)
+    waiting.split(gather([read_again(routed())]), 0)
     assert waiting.due(10_999) == []
     assert waiting.due(11_000) == [("p.retry.10s", 3)]
     assert waiting.due(12_000) == []
