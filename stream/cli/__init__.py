@@ -23,6 +23,7 @@ from stream.errors import ConfigurationError, ExitCode, Problem, ProcessError
 
 COMMANDS: Final[dict[str, str]] = {
     "demo": "Watch 336,776 real flights go through a real Kafka, exactly once, over a worker that is killed.",
+    "init": "Make a new project that runs at once: pipeline, schemas, suite, model, events, a test.",
     "run": "Run pipelines: read, validate, score and write, each event exactly once, until stopped.",
     "check": "Check a pipeline file and everything it names, without Kafka.",
     "process": "Run a pipeline over a file, without Kafka.",
@@ -36,7 +37,7 @@ COMMANDS: Final[dict[str, str]] = {
     "schema": "Print the JSON Schema of the pipeline file, for editors.",
 }
 PANELS: Final = {
-    "Start here": ("demo",),
+    "Start here": ("demo", "init"),
     "Pipelines": ("run", "check", "process", "bench", "schema", "model"),
     "Kafka": ("topics", "produce", "tail", "dlq", "kafka"),
 }
@@ -44,6 +45,7 @@ EPILOG: Final = """\
 [bold]Examples[/bold]
 
   stream demo                                    see it work on this machine
+  stream init machines                           a project of your own, to start from
   stream check pipelines/flights.yaml            every mistake, at its line
   stream process pipelines/flights.yaml --input rows.csv --output out
   stream topics pipelines/flights.yaml --apply   create its topics
