@@ -52,7 +52,9 @@ def command(
 
 def _run_one(path: Path, slot: int, until_caught_up: bool) -> Summary:
     faulthandler.enable()  # a crash in native code says where it was called from
-    _on_stop_signals(lambda: sys.exit(ExitCode.DONE))  # until it runs there is nothing to finish
+    # Until it runs there is nothing to finish. No exception: a native module that is being loaded turns one into
+    # an ImportError of its own.
+    _on_stop_signals(lambda: os._exit(ExitCode.DONE))
     from stream.service import Service
 
     with Service(path, os.environ, slot) as service:
