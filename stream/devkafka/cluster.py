@@ -8,7 +8,7 @@ import random
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -50,6 +50,7 @@ class Cluster:
     brokers     1 or 3; None: what the folder holds, else 1
     port        of the first broker, the next ones follow; None: free ones, kept over restarts
     properties  broker properties added last (not the ones of `properties.OWNED`)
+    advertised  ports that clients are told instead of the brokers' own: those of proxies in front of them
     cache       where what is made once per machine is kept; None: the user's cache folder
     report      told what takes long
     """
@@ -61,6 +62,7 @@ class Cluster:
         *,
         port: int | None = None,
         properties: Mapping[str, str] | None = None,
+        advertised: Sequence[int] | None = None,
         cache: Path | None = None,
         report: Callable[[str], None] = lambda line: None,
         rng: random.Random | None = None,
@@ -69,10 +71,13 @@ class Cluster:
     ) -> None:
         if brokers not in (None, *HEAP_MIB):
             raise ConfigurationError([f"brokers: {brokers} is not possible, 1 or 3 are"])
+        if advertised is not None and len(advertised) != (brokers or 1):
+            raise ConfigurationError([f"advertised: {len(advertised)} ports for {brokers or 1} brokers"])
         self.folder = Path(folder).absolute()
         self._brokers = brokers
         self._port = port
         self._properties = dict(properties or {})
+        self._advertised = dict(enumerate(advertised or (), 1))
         self._cache = cache
         self._report = report
         self._rng = rng or random.Random()
@@ -247,7 +252,7 @@ class Cluster:
         java = self._java()
         for node in state.nodes:
             if node.id in numbers:
-                configure(node, state.nodes, self.folder, self._properties)
+                configure(node, state.nodes, self.folder, self._properties, self._advertised.get(node.id))
                 format_storage(java, self.folder, node, state.cluster_id)
         try:
             for number in numbers:

@@ -34,14 +34,16 @@ def node_folder(folder: Path, number: int) -> Path:
     return folder / f"node-{number}"
 
 
-def configure(node: Node, nodes: Sequence[Node], folder: Path, extra: Mapping[str, str]) -> None:
-    """Write what the node reads at start. `extra` may hold a test's passwords, so only we may read it."""
+def configure(
+    node: Node, nodes: Sequence[Node], folder: Path, extra: Mapping[str, str], advertised: int | None = None
+) -> None:
+    """Write what the node reads at start; see broker_properties. `extra` may hold passwords, so only we may read it."""
     home = node_folder(folder, node.id)
     home.mkdir(parents=True, exist_ok=True)
     (home / "log4j2.properties").write_text(LOG4J2, "ascii")
     settings = home / "server.properties"
     settings.touch(mode=0o600)
-    settings.write_text(render(broker_properties(node, nodes, home / "data", extra)), "ascii")
+    settings.write_text(render(broker_properties(node, nodes, home / "data", extra, advertised)), "ascii")
 
 
 def format_storage(java: Java, folder: Path, node: Node, cluster_id: str) -> None:

@@ -120,8 +120,12 @@ rootLogger.appenderRef.err.ref = err
 """
 
 
-def broker_properties(node: Node, nodes: Sequence[Node], data: Path, extra: Mapping[str, str]) -> dict[str, str]:
+def broker_properties(
+    node: Node, nodes: Sequence[Node], data: Path, extra: Mapping[str, str], advertised: int | None = None
+) -> dict[str, str]:
     """All settings of one node of a cluster of 1 or 3; `extra` is added last and wins.
+
+    `advertised` is the port that clients are told: a proxy's in front of the node, or its own.
 
     Raises ConfigurationError for an extra that is OWNED, and for a data folder that Kafka would split.
     """
@@ -130,14 +134,14 @@ def broker_properties(node: Node, nodes: Sequence[Node], data: Path, extra: Mapp
         problems.append(f"{data}: the folder of a broker cannot have a comma in its path")
     if problems:
         raise ConfigurationError(problems)
-    advertised = f"CLIENT://{HOST}:{node.port},INTERNAL://{HOST}:{node.internal_port}"
+    internal = f"INTERNAL://{HOST}:{node.internal_port}"
     return {
         **COMMON,
         **(ONE_NODE if len(nodes) == 1 else THREE_NODES),
         "node.id": str(node.id),
         "controller.quorum.voters": ",".join(f"{n.id}@{HOST}:{n.controller_port}" for n in nodes),
-        "listeners": f"{advertised},CONTROLLER://{HOST}:{node.controller_port}",
-        "advertised.listeners": advertised,
+        "listeners": f"CLIENT://{HOST}:{node.port},{internal},CONTROLLER://{HOST}:{node.controller_port}",
+        "advertised.listeners": f"CLIENT://{HOST}:{advertised or node.port},{internal}",
         "log.dirs": str(data),
         **extra,
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from stream.devkafka import Cluster
 from stream.devkafka.java import Java, cache_key, clean_environment
 from stream.devkafka.preparation import default_cache
 from stream.devkafka.properties import OWNED, broker_properties, render
@@ -111,3 +112,15 @@ def test_an_extra_property_wins_but_not_over_what_the_cluster_needs():
 )
 def test_properties_are_written_as_java_reads_them(value, text):
     assert render({"x": value}) == text
+
+
+def test_a_proxy_in_front_of_a_broker_is_what_clients_are_told_and_nobody_else():
+    nodes = [Node(1, 9101, 9201, 9301)]
+    settings = broker_properties(nodes[0], nodes, Path("/data"), {}, advertised=7001)
+    assert settings["advertised.listeners"] == "CLIENT://127.0.0.1:7001,INTERNAL://127.0.0.1:9201"
+    assert settings["listeners"].startswith("CLIENT://127.0.0.1:9101,INTERNAL://127.0.0.1:9201,")
+
+
+def test_there_is_a_proxy_for_each_broker_or_for_none(tmp_path):
+    with pytest.raises(ConfigurationError, match="advertised: 1 ports for 3 brokers"):
+        Cluster(tmp_path, 3, advertised=[7001])
