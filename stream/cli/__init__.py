@@ -34,11 +34,12 @@ COMMANDS: Final[dict[str, str]] = {
     "dlq": "Dead letters: look at them, send them again, discard them.",
     "kafka": "A real Apache Kafka for a laptop, from pip packages alone (extra `devkafka`).",
     "model": "Model packages: make one from an ONNX file, verify one.",
+    "health": "Ask a worker on this machine whether it is alive, or ready.",
     "schema": "Print the JSON Schema of the pipeline file, for editors.",
 }
 PANELS: Final = {
     "Start here": ("demo", "init"),
-    "Pipelines": ("run", "check", "process", "bench", "schema", "model"),
+    "Pipelines": ("run", "check", "process", "bench", "health", "schema", "model"),
     "Kafka": ("topics", "produce", "tail", "dlq", "kafka"),
 }
 EPILOG: Final = """\
