@@ -24,6 +24,7 @@ from stream.errors import ConfigurationError, ExitCode, Problem, ProcessError
 COMMANDS: Final[dict[str, str]] = {
     "demo": "Watch 336,776 real flights go through a real Kafka, exactly once, over a worker that is killed.",
     "init": "Make a new project that runs at once: pipeline, schemas, suite, model, events, a test.",
+    "chaos": "Break a running pipeline on purpose, again and again, and prove that no event is lost or doubled.",
     "run": "Run pipelines: read, validate, score and write, each event exactly once, until stopped.",
     "check": "Check a pipeline file and everything it names, without Kafka.",
     "process": "Run a pipeline over a file, without Kafka.",
@@ -38,7 +39,7 @@ COMMANDS: Final[dict[str, str]] = {
     "schema": "Print the JSON Schema of the pipeline file, for editors.",
 }
 PANELS: Final = {
-    "Start here": ("demo", "init"),
+    "Start here": ("demo", "init", "chaos"),
     "Pipelines": ("run", "check", "process", "bench", "health", "schema", "model"),
     "Kafka": ("topics", "produce", "tail", "dlq", "kafka"),
 }
