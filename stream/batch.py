@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from stream.arrow import of_booleans, of_bytes, of_numbers, of_texts
 from stream.messages import NULL_KEY, NULL_VALUE, Bytes, Header, Int32s, Int64s, Messages, Origin, pack
 
 __all__ = [
@@ -118,7 +119,7 @@ class Batch:
         """The rows where keep is true; the batch itself when that is all of them."""
         if keep.all():
             return self
-        return Batch(self.messages, self.rows[keep], self.columns.filter(pa.array(keep)), self.warnings)
+        return Batch(self.messages, self.rows[keep], self.columns.filter(of_booleans(keep)), self.warnings)
 
     def slice(self, start: int, stop: int) -> Batch:
         """Rows start to stop, without a copy of the columns."""
@@ -134,17 +135,15 @@ class Batch:
         m, rows = self.messages, self.rows
         match name:
             case "_topic":
-                return pa.DictionaryArray.from_arrays(pa.array(m.topic[rows]), pa.array(m.topics, pa.string())).cast(
-                    pa.string()
-                )
+                return of_texts(m.topics).take(of_numbers(m.topic[rows]))
             case "_partition":
-                return pa.array(m.partition[rows])
+                return of_numbers(m.partition[rows])
             case "_offset":
-                return pa.array(m.offset[rows])
+                return of_numbers(m.offset[rows])
             case "_timestamp":
-                return pa.array(m.timestamp[rows], pa.timestamp("ms", "UTC"), mask=m.timestamp[rows] < 0)
+                return of_numbers(m.timestamp[rows], pa.timestamp("ms", "UTC"), m.timestamp[rows] < 0)
             case _:
-                return pa.array([m.key(int(row)) for row in rows], pa.binary())
+                return of_bytes([m.key(row) for row in rows.tolist()])
 
 
 def _child(array: pa.Array, name: str) -> pa.Array:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from stream.arrow import booleans
 from stream.avro.codec import Encoded
 from stream.batch import Batch, Failure, FailureClass, Messages, Outcome, Result, Rows, StageReport, failures_of
 from stream.errors import EventError, TransientError
@@ -125,7 +126,7 @@ class _Run:
         masks: list[npt.NDArray[np.bool_]] = []  # of the parts that could be judged, in order
 
         def choose(part: Batch) -> Result:
-            masks.append(condition.evaluate(part).fill_null(False).to_numpy(zero_copy_only=False))
+            masks.append(booleans(condition.evaluate(part)))
             return Result(part)
 
         judged = self.step(ROUTE, len(batch), lambda: apply(ROUTE, choose, batch))

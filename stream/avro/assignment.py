@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as at
 
+from stream.arrow import numbers, of_numbers, of_values, valid
 from stream.avro.arrow import arrow_type
 from stream.avro.codec import Limits
 from stream.avro.decoding import Compiler
@@ -69,8 +70,8 @@ def assign(column: pa.DataType, of: Type, name: str, *, loose: bool = False) -> 
 def constant(of: Type, default: Any) -> Callable[[int], pa.Array]:
     """A column of n times a default."""
     value = Compiler(Limits().max_depth).default(of, default)
-    one = pa.array([value], arrow_type(of))
-    return lambda n: one.take(pa.array(np.zeros(n, np.int64)))
+    one = of_values([value], arrow_type(of))
+    return lambda n: one.take(of_numbers(np.zeros(n, np.int64)))
 
 
 def describe(of: Type) -> str:
@@ -162,10 +163,10 @@ def _float(target: pa.DataType) -> Convert:
 
 def _list(convert: Convert, target: pa.DataType) -> Convert:
     def rebuild(array: pa.Array) -> pa.Array:
-        lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
+        lengths = np.where(valid(array), numbers(pc.list_value_length(array)), 0)
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
         items = convert(array.flatten())
-        return pa.ListArray.from_arrays(pa.array(offsets), items, type=target, mask=array.is_null())
+        return pa.ListArray.from_arrays(of_numbers(offsets), items, type=target, mask=array.is_null())
 
     return rebuild
 
@@ -173,9 +174,9 @@ def _list(convert: Convert, target: pa.DataType) -> Convert:
 def _map(convert: Convert, target: pa.DataType) -> Convert:
     def rebuild(array: pa.Array) -> pa.Array:
         # keys and items of a slice are those of the whole array; take makes them its own.
-        own = array.take(pa.array(np.arange(len(array))))
+        own = array.take(of_numbers(np.arange(len(array))))
         keys, items = own.keys.cast(pa.string()), convert(own.items)
-        offsets = pa.array(own.offsets.to_numpy())
+        offsets = of_numbers(numbers(own.offsets))
         return pa.MapArray.from_arrays(offsets, keys, items, type=target, mask=own.is_null())
 
     return rebuild

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from stream.arrow import numbers, of_numbers
 from stream.avro.codec import NULL_FIELD, OUT_OF_RANGE
 from stream.avro.decoding import EXACT
 from stream.avro.types import NULL, Array, Enum, Fixed, Logical, Map, Primitive, Record, Type, Union, branch_name
@@ -40,7 +41,7 @@ def values(column: pa.Array) -> list[Any]:
         ]
     if pa.types.is_map(of):
         # keys and items of a slice are those of the whole array; take makes them its own.
-        own = column.take(pa.array(np.arange(len(column))))
+        own = column.take(of_numbers(np.arange(len(column))))
         return _split(list(zip(_plain(own.keys), values(own.items), strict=True)), own)
     if pa.types.is_list(of):
         return _split(values(column.flatten()), column)
@@ -60,7 +61,7 @@ def _there(column: pa.Array) -> list[bool]:
 def _split(items: list[Any], column: pa.Array) -> list[Any]:
     """Items of all rows of a list or map column to a list for each row, None for a null."""
     rest = iter(items)
-    lengths = np.diff(column.offsets.to_numpy()).tolist()
+    lengths = np.diff(numbers(column.offsets)).tolist()
     return [list(islice(rest, n)) if there else None for n, there in zip(lengths, _there(column), strict=True)]
 
 

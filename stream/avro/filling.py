@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from stream.arrow import of_booleans
 from stream.avro.assignment import Convert, UnassignableError, assign, constant, describe, meant
 from stream.avro.codec import OUT_OF_RANGE, Encoded, Encoder, Rejected
 from stream.avro.schema import Schema
@@ -65,7 +66,7 @@ class Filling:
         keep = np.ones(n, bool)
         keep[[r.row for r in rejected]] = False
         kept = np.flatnonzero(keep)
-        rest = {name: column.filter(pa.array(keep)) for name, column in columns.items()}
+        rest = {name: column.filter(of_booleans(keep)) for name, column in columns.items()}
         encoded = encoder.encode(self._fill(rest, len(kept)), prefix)
         moved = [r._replace(row=int(kept[r.row])) for r in encoded.rejected]
         everything = sorted([*rejected, *moved], key=lambda r: r.row)

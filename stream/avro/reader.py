@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from stream.arrow import of_numbers
 from stream.avro.codec import Decoder, Limits
 from stream.avro.framing import STAGE, Frame, take_off
 from stream.avro.lru import Lru
@@ -107,4 +108,4 @@ def _join(parts: Sequence[tuple[pa.RecordBatch, Int64s]], schema: pa.Schema) -> 
     order = np.argsort(rows)
     if not schema.names:
         return record_batch([()] * len(rows), schema), rows[order]
-    return pa.concat_batches([c for c, _ in parts]).take(pa.array(order)), rows[order]
+    return pa.concat_batches([c for c, _ in parts]).take(of_numbers(order)), rows[order]

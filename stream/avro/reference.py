@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from stream.arrow import of_values
 from stream.avro.codec import TRAILING_BYTES, TRUNCATED, Decoded, Encoded, Limits, Rejected
 from stream.avro.decoding import Compiler, Read
 from stream.avro.encoding import Value, value_of, values
@@ -69,8 +70,10 @@ def record_batch(records: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.Reco
     """Rows to columns; a schema of no fields keeps the number of rows."""
     if not schema.names:
         return pa.RecordBatch.from_struct_array(pa.array([{}] * len(records), pa.struct([])))
-    columns = zip(*records, strict=True) if records else [()] * len(schema.names)
-    arrays = [pa.array(list(c), f.type) for c, f in zip(columns, schema, strict=True)]
+    if not records:
+        return pa.RecordBatch.from_arrays([pa.nulls(0, f.type) for f in schema], schema=schema)
+    columns = zip(*records, strict=True)
+    arrays = [of_values(c, f.type) for c, f in zip(columns, schema, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 

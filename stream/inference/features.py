@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stream.arrow import booleans, numbers, of_booleans, valid
 from stream.batch import META_SCHEMA, Int64s, resolve
 from stream.errors import ConfigurationError, Problem
 from stream.inference.datatypes import Datatype, Tensor
@@ -87,7 +88,7 @@ def assemble(feeds: Sequence[Feed], column: Column, n: int) -> Features:
             _reject_unfit(feed, path, columns[path], rejections)
     rows = rejections.kept_rows()
     if rejections:
-        keep = pa.array(rejections.keep)
+        keep = of_booleans(rejections.keep)
         columns = {path: array.filter(keep) for path, array in columns.items()}
     tensors = {feed.name: _tensor(feed, columns, len(rows)) for feed in feeds}
     finite = np.ones(len(rows), np.bool_)
@@ -146,8 +147,8 @@ def _reject_unfit(feed: Feed, path: str, array: pa.Array, rejections: Rejections
         rejections.mark(_where(pc.is_null(array)), NULL_FEATURE, f"{path} is null")
     if not feed.is_list:
         return
-    lengths = pc.fill_null(pc.list_value_length(array), feed.width).to_numpy(zero_copy_only=False)
-    if (wrong := np.flatnonzero(lengths != feed.width)).size:
+    lengths = pc.list_value_length(array)
+    if (wrong := np.flatnonzero((numbers(lengths) != feed.width) & valid(lengths))).size:
         rejections.mark(wrong, WRONG_WIDTH, f"{path} does not have {feed.width} items")
     if not feed.nan_for_missing and array.flatten().null_count:
         rejections.mark(_rows_with_null_items(array), NULL_FEATURE, f"{path} has a null item")
@@ -157,7 +158,7 @@ def _rows_with_null_items(array: pa.Array) -> Int64s:
     """A null list may still span items, so the null ones are taken out first."""
     present: Int64s = _where(pc.is_valid(array))
     lists = array.drop_null()
-    parents = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False)
+    parents = numbers(pc.list_parent_indices(lists))
     rows: Int64s = present[np.unique(parents[_where(pc.is_null(lists.flatten()))])]
     return rows
 
@@ -203,9 +204,11 @@ def _values(feed: Feed, array: pa.Array) -> Tensor:
     """A column's values, nulls as NaN where the feed allows them; without a copy for plain numbers."""
     if pa.types.is_decimal(array.type) or (array.null_count and not pa.types.is_floating(array.type)):
         array = array.cast(pa.float64())
-    values: Tensor = array.to_numpy(zero_copy_only=False)
-    return values
+    if feed.type.name == "BYTES":
+        return np.array(array.to_pylist(), np.object_)
+    values = numbers(array)
+    return np.where(valid(array), values, values.dtype.type(np.nan)) if array.null_count else values
 
 
 def _where(mask: pa.Array) -> Int64s:
-    return np.flatnonzero(mask.to_numpy(zero_copy_only=False))
+    return np.flatnonzero(booleans(mask))

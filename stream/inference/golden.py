@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
+from stream.arrow import of_values
 from stream.inference.datatypes import Datatype, Tensor
 from stream.inference.features import Feed, assemble
 from stream.inference.manifest import GoldenRow, InputTensor, KeyPath, OutputTensor
@@ -59,7 +60,7 @@ def _columns(tensor: InputTensor, rows: Sequence[Mapping[str, object]]) -> tuple
     mistakes: list[Mistake] = []
     for name in tensor.columns:
         try:
-            columns[name] = pa.array([row[name] for row in rows], arrow)
+            columns[name] = of_values([row[name] for row in rows], arrow)
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
             bad = [i for i, row in enumerate(rows) if not _fits(row[name], arrow)]
             mistakes += [((i, "inputs", name), f"column {name!r} needs {arrow}") for i in bad]
@@ -77,7 +78,7 @@ def _column_type(type_: Datatype) -> pa.DataType:
 
 def _fits(value: object, arrow: pa.DataType) -> bool:
     try:
-        pa.array([value], arrow)
+        of_values([value], arrow)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         return False
     return True

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from stream.arrow import of_booleans, of_numbers
 from stream.batch import Int64s
 from stream.errors import PoisonError
 from stream.inference.datatypes import Tensor
@@ -50,10 +51,12 @@ def to_column(output: OutputTensor, result: Tensor) -> pa.Array:
     if output.width == 1:
         return _array(flat, field.type)
     offsets = np.arange(0, flat.size + 1, output.width, dtype=np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), _array(flat, field.type.value_type), type=field.type)
+    return pa.ListArray.from_arrays(of_numbers(offsets), _array(flat, field.type.value_type), type=field.type)
 
 
 def _array(flat: Tensor, type_: pa.DataType) -> pa.Array:
     if flat.dtype.kind == "O":
-        return pa.array(flat, type_)
-    return pa.array(flat).cast(type_)
+        return pa.array(flat, type_)  # text; what else it takes as such, only Arrow knows
+    if flat.dtype.kind == "b":
+        return of_booleans(flat)
+    return of_numbers(flat).cast(type_)

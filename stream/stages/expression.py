@@ -164,7 +164,7 @@ def _typed(text: str, plan: pl.Expr, columns: tuple[str, ...], schema: pa.Schema
                 [_told(text, f"the decimal '{field.name}' has more than 38 digits; no expression can use it")]
             )
     try:
-        frame = pl.DataFrame([pl.Series(f.name, pa.array([], f.type)) for f in fields])
+        frame = pl.DataFrame([pl.Series(f.name, pa.nulls(0, f.type)) for f in fields])
         found = frame.select(plan).to_series().to_arrow().type
     except (pl.exceptions.PolarsError, pa.ArrowException, NotImplementedError) as error:
         raise ConfigurationError([_told(text, _readable(error) + _time_hint(fields))]) from None

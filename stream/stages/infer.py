@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
+from stream.arrow import repeated
 from stream.batch import META_SCHEMA, Batch, Failure, FailureClass, Result
 from stream.errors import ConfigurationError, Problem
 from stream.inference import Feed, Model, Rejected, column_field, load_package, plan_feeds
@@ -68,7 +69,7 @@ class Infer:
         failures = [self._failure(batch, rejected) for rejected in prediction.rejected]
         columns = {self._columns[output]: array for output, array in prediction.columns.items()}
         if MODEL_COLUMN in self._columns:
-            columns[self._columns[MODEL_COLUMN]] = pa.repeat(self._model.label, len(prediction.rows))
+            columns[self._columns[MODEL_COLUMN]] = repeated(self._model.label, len(prediction.rows))
         keep = np.zeros(len(batch), np.bool_)
         keep[prediction.rows] = True
         return Result(batch.filter(keep).with_columns(columns), failures)

@@ -1,12 +1,10 @@
 """The columns of one batch as the compiled checks read them: numpy views of Arrow buffers, each made once.
 
-The content of a null slot is undefined in a view; `absent` says which slots count for nothing. Arrays are made
-from and read as buffers because pa.array, pa.scalar and to_numpy import pandas where it is installed.
+The content of a null slot is undefined in a view; `absent` says which slots count for nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,11 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stream.arrow import Bools, numbers, of_booleans, valid
 from stream.batch import Batch
-
-Bools = npt.NDArray[np.bool_]
-
-_SIZES = {8: np.int8, 16: np.int16, 32: np.int32, 64: np.int64}
 
 
 def plain_type(type_: pa.DataType) -> pa.DataType:
@@ -52,11 +47,7 @@ class Column:
 
     def numbers(self) -> npt.NDArray[np.generic]:
         """Fixed-width values: numbers as they are, booleans as bool, dates and times as their integers."""
-        array = self.array
-        if pa.types.is_boolean(array.type):
-            return _bits(array.buffers()[1], array.offset, len(array))
-        dtype = _number_type(array.type)
-        return np.frombuffer(array.buffers()[1], dtype, array.offset + len(array))[array.offset :]
+        return numbers(self.array)
 
     def content(self) -> npt.NDArray[np.uint8]:
         """The UTF-8 bytes of all rows of a text column, one after the other."""
@@ -68,7 +59,7 @@ class Column:
 
     def texts(self, rows: Bools | None) -> list[str | None]:
         """Text as Python strings, of all rows or of some."""
-        texts: list[str | None] = (self.array if rows is None else self.array.take(_indices(rows))).to_pylist()
+        texts: list[str | None] = (self.array if rows is None else self.array.filter(of_booleans(rows))).to_pylist()
         return texts
 
     def _find_absent(self) -> Bools | None:
@@ -77,7 +68,7 @@ class Column:
         if pa.types.is_null(array.type):
             nulls = np.ones(len(array), np.bool_)
         elif array.null_count:
-            nulls = ~_bits(array.buffers()[0], array.offset, len(array))
+            nulls = ~valid(array)
         if pa.types.is_floating(array.type):
             nans = np.asarray(np.isnan(self.numbers()))
             if nans.any():
@@ -101,35 +92,3 @@ class Columns:
             type_ = plain_type(array.type)
             self._made[path] = Column(array if array.type == type_ else pc.cast(array, type_))
         return self._made[path]
-
-
-def booleans(array: pa.BooleanArray) -> Bools:
-    """A column of booleans; null is False."""
-    values = _bits(array.buffers()[1], array.offset, len(array))
-    return values & _bits(array.buffers()[0], array.offset, len(array)) if array.null_count else values
-
-
-def text_array(texts: Sequence[str]) -> pa.StringArray:
-    """Text as an Arrow column. Raises UnicodeEncodeError for what is not valid text."""
-    encoded = [text.encode() for text in texts]
-    offsets = np.zeros(len(texts) + 1, np.int32)
-    np.cumsum([len(text) for text in encoded], out=offsets[1:])
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
-    return pa.Array.from_buffers(pa.string(), len(texts), buffers)
-
-
-def _indices(rows: Bools) -> pa.Int64Array:
-    indices = np.flatnonzero(rows).astype(np.int64)
-    return pa.Array.from_buffers(pa.int64(), len(indices), [None, pa.py_buffer(indices)])
-
-
-def _bits(buffer: pa.Buffer, offset: int, count: int) -> Bools:
-    packed = np.frombuffer(buffer, np.uint8, (offset + count + 7) // 8)
-    return np.unpackbits(packed, count=offset + count, bitorder="little")[offset:].view(np.bool_)
-
-
-def _number_type(type_: pa.DataType) -> npt.DTypeLike:
-    if pa.types.is_floating(type_) or pa.types.is_integer(type_):
-        dtype: npt.DTypeLike = type_.to_pandas_dtype()
-        return dtype
-    return _SIZES[type_.bit_width]

@@ -17,7 +17,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stream.validation.columns import Bools, Column, plain_type
+from stream.arrow import Bools
+from stream.validation.columns import Column, plain_type
 from stream.validation.kinds import ColumnKind, kind_of
 
 if TYPE_CHECKING:

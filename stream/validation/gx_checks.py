@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
+from stream.arrow import Bools
 from stream.errors import ConfigurationError, FatalError
 from stream.validation import gx
-from stream.validation.columns import Bools, Column
+from stream.validation.columns import Column
 from stream.validation.frames import Frame, sample, to_frame
 from stream.validation.suite import Expectation
 

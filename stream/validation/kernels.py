@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from stream.validation.columns import Bools, Column, Columns
+from stream.arrow import Bools
+from stream.validation.columns import Column, Columns
 
 Kernel = Callable[[Columns], Bools | None]
 

@@ -19,7 +19,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stream.validation.columns import Bools, Column, booleans, text_array
+from stream.arrow import Bools, booleans, of_texts
+from stream.validation.columns import Column
 
 MAX_PYTHON_CHARACTERS: Final = 10_000
 """Longer text is not matched by Python's `re`: it does not meet the expectation."""
@@ -109,7 +110,7 @@ def compile_pattern(source: str) -> Pattern:
         explosive=any(depth > 1 for _, _, depth in parsed),
     )
     if not pattern.python:
-        pc.match_substring_regex(text_array([""]), pattern.re2)
+        pc.match_substring_regex(of_texts([""]), pattern.re2)
     return pattern
 
 

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from stream.validation.columns import Bools, Column, Columns, booleans, text_array
+from stream.arrow import Bools, booleans, of_texts
+from stream.validation.columns import Column, Columns
 from stream.validation.gx import quietly
 from stream.validation.kernels import Kernel, Range, settle, settle_pair
 from stream.validation.patterns import Pattern
 
 
 def in_texts(path: str, members: Sequence[str], negate: bool) -> Kernel:
-    wanted = text_array(members)
+    wanted = of_texts(members)
 
     def check(columns: Columns) -> Bools | None:
         found = booleans(pc.is_in(columns[path].array, value_set=wanted))

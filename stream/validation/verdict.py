@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from stream.arrow import Bools
 from stream.batch import Int64s
-from stream.validation.columns import Bools
 
 Words = npt.NDArray[np.uint64]
 

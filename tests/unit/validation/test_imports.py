@@ -28,9 +28,9 @@ from pathlib import Path
 import numpy as np, pyarrow as pa
 from stream.batch import Batch, Messages
 from stream.validation import load_suite, compile_suite
-from stream.validation.columns import text_array
+from stream.arrow import of_texts
 valid, ints = pa.py_buffer(bytes([0b101])), pa.py_buffer(np.array([1, 0, 9]))
-arrays = [pa.Array.from_buffers(pa.int64(), 3, [valid, ints]), text_array(["x", "3", "q"])]
+arrays = [pa.Array.from_buffers(pa.int64(), 3, [valid, ints]), of_texts(["x", "3", "q"])]
 columns = pa.RecordBatch.from_arrays(arrays, schema=pa.schema([("a", pa.int64()), ("s", pa.string())]))
 logging.basicConfig()
 shown = warnings.showwarning
