@@ -1,0 +1,99 @@
+"""A run as figures: for the screen, for JSON, and for the table of docs/reliability.md."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+from stream.chaos.faults import TRAITS, Kind
+from stream.chaos.recovery import Wound
+from stream.chaos.run import Plan
+from stream.chaos.verdict import Seen, broken
+
+MIB: Final = 2**20
+
+
+def facts(plan: Plan, seen: Seen) -> dict[str, Any]:
+    """One JSON object; times in seconds, sizes in MiB."""
+    findings = seen.findings
+    return {
+        "held": not broken(seen),
+        "broken": broken(seen),
+        "seed": plan.seed,
+        "minutes": round(plan.seconds / 60, 3),
+        "workers": plan.workers,
+        "brokers": plan.brokers,
+        "protocol": plan.protocol,
+        "faults_chosen": [str(kind) for kind in plan.chosen.kinds],
+        "faults_left_out": {str(kind): why for kind, why in plan.chosen.left_out.items()},
+        "events": findings.events,
+        "by_place": findings.by_place,
+        **_finding_counts(seen),
+        "readers_agree": seen.readers_agree,
+        "faults_planned": seen.planned,
+        "faults_missed": seen.missed,
+        "faults": {str(kind): number for kind, number in sorted(seen.done.items())},
+        "failpoints": dict(sorted(seen.failpoints.items())),
+        "recovery_s": {str(kind): times(kind, seen.wounds) for kind in Kind if times(kind, seen.wounds)},
+        "longest_silence_s": round(seen.longest_silence_s, 2),
+        "worker_starts": seen.starts,
+        "worker_recoveries": seen.recoveries,
+        "workers_ended_excused": sum(bool(e.excused) for e in seen.ended),
+        "model_refusals": seen.refusals,
+        "brokers_died_of_full_disk": seen.died_of_full_disk,
+        "counters": {
+            "outputs_told": seen.counters.told_outputs,
+            "outputs_found": seen.counters.found_outputs,
+            "failures_told": seen.counters.told_failed,
+            "failures_found": seen.counters.found_failed,
+        },
+        "memory_slope_mib_per_min": None if seen.slope is None else round(seen.slope / MIB, 2),
+        "ended_while_faults_went_on": seen.progress.ended,
+        "seconds": round(seen.seconds, 1),
+    }
+
+
+def times(kind: Kind, wounds: Sequence[Wound]) -> list[float]:
+    """Recovery times of all faults of a kind, sorted."""
+    found = [w.recovered_s for w in wounds if w.fault.kind is kind and w.recovered_s is not None]
+    return sorted(round(seconds, 2) for seconds in found)
+
+
+def quantile(ordered: Sequence[float], share: float) -> float:
+    """The smallest value that at least this share is at or below; NaN of none."""
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else math.nan
+
+
+def fault_rows(seen: Seen) -> list[tuple[object, ...]]:
+    """A row a kind that was done: how often, and how long its partitions gave nothing new."""
+    rows: list[tuple[object, ...]] = []
+    for kind in Kind:
+        if done := seen.done.get(kind):
+            taken = times(kind, seen.wounds)
+            figures = [quantile(taken, 0.5), quantile(taken, 0.99)] if taken else [None, None]
+            rows.append((str(kind), done, *figures, TRAITS[kind].meaning))
+    return rows
+
+
+def rows(seen: Seen) -> list[tuple[str, object, str]]:
+    """What was found: (what, number, what it should be)."""
+    found: list[tuple[str, object, str]] = [("events", seen.findings.events, "each in exactly one place")]
+    found += [(f"  {place}", number, "") for place, number in seen.findings.by_place.items()]
+    found += [(name.replace("_", " "), number, "0") for name, number in _finding_counts(seen).items()]
+    slope = None if seen.slope is None else seen.slope / MIB
+    return [
+        *found,
+        ("two readers saw the same", seen.readers_agree, "yes"),
+        ("ended while faults went on", seen.progress.ended, f"at least half of {seen.progress.sent:,}"),
+        ("outputs that workers told of", seen.counters.told_outputs, f"{seen.counters.found_outputs:,} were found"),
+        ("longest silence of a partition, s", seen.longest_silence_s, ""),
+        ("worker processes", seen.starts, "one for each death, and the first ones"),
+        ("recoveries of workers", seen.recoveries, "batches that were read again"),
+        ("memory of a worker, MiB a minute", slope, "nobody lived long enough" if slope is None else ""),
+    ]
+
+
+def _finding_counts(seen: Seen) -> dict[str, int]:
+    names = ("lost", "doubled", "in_two_places", "unexpected", "misplaced", "wrong_result", "moved", "out_of_order")
+    return {name: getattr(seen.findings, name).count for name in names}

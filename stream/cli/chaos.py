@@ -1,0 +1,141 @@
+"""Break a running pipeline on purpose, again and again, and prove that no event is lost or doubled."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from stream.cli.show import Output, OutputOption, as_json, as_table
+from stream.errors import ConfigurationError, ExitCode
+
+if TYPE_CHECKING:
+    from stream.chaos.run import Plan
+    from stream.chaos.verdict import Seen
+
+EXAMPLES: Final = """\
+[bold]Examples[/bold]
+
+  stream chaos                              two minutes of faults, on three brokers
+  stream chaos --seed 7                     the faults of that seed again
+  stream chaos --faults kill,broker-kill --minutes 10 --every 3
+  stream chaos --brokers 1 --output json
+  stream chaos --plan --seed 7              only say what would happen
+
+Exit code 0: every promise held. 1: one was broken, and which. The faults follow
+from the seed; the machine's timing does not."""
+
+
+def command(
+    minutes: Annotated[float, typer.Option(min=0.1, max=600, help="How long faults are made.")] = 2.0,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the faults.", show_default="any")] = None,
+    faults: Annotated[
+        str, typer.Option("--faults", help="Kinds, with commas in between.", show_default="all that are possible")
+    ] = "",
+    workers: Annotated[int, typer.Option(min=1, max=6, help="Worker processes.")] = 3,
+    brokers: Annotated[int, typer.Option(help="1 or 3; one alone is never stopped.")] = 3,
+    every: Annotated[float, typer.Option(min=0.2, help="Mean seconds from one fault to the next.")] = 4.0,
+    rate: Annotated[float, typer.Option(min=50, max=50_000, help="Events produced per second.")] = 1_000.0,
+    protocol: Annotated[str, typer.Option(help="Group protocol: classic or consumer.")] = "classic",
+    folder: Annotated[Path, typer.Option(help="Where Kafka's data and the workers' logs are kept.")] = Path(
+        ".stream/chaos"
+    ),
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the brokers and their data to look at.")] = False,
+    only_plan: Annotated[bool, typer.Option("--plan", help="Print the faults of the seed, and end.")] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Run a pipeline on a Kafka of its own, break it on purpose, and check every event.
+
+    Workers are killed, stopped, added and taken away, brokers killed, the
+    registry fails, the model file is swapped, a disk fills. In the end a
+    reader of its own compares what is there with what must be.
+    """
+    from stream.chaos.run import Run
+    from stream.chaos.screen import Screen
+    from stream.chaos.verdict import broken
+
+    plan = _plan(
+        secrets.randbelow(2**31) if seed is None else seed,
+        minutes * 60,
+        faults,
+        workers,
+        brokers,
+        every,
+        rate,
+        protocol,
+        keep,
+    )
+    if only_plan:
+        _tell_plan(plan, output)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with Screen(quiet=output is Output.JSON) as screen:
+        screen.say(f"seed {plan.seed}: {len(plan.schedule)} faults in {plan.seconds:.0f} s")
+        for kind, why in plan.chosen.left_out.items():
+            screen.say(f"without {kind}: {why}")
+        seen = Run(plan, folder.absolute(), screen.say, screen.show).run()
+    if output is Output.JSON:
+        from stream.chaos.report import facts
+
+        as_json(facts(plan, seen))
+    else:
+        _tell(plan, seen, folder)
+    raise typer.Exit(ExitCode.CHECK_FAILED if broken(seen) else ExitCode.DONE)
+
+
+def _plan(
+    seed: int,
+    seconds: float,
+    faults: str,
+    workers: int,
+    brokers: int,
+    every: float,
+    rate: float,
+    protocol: str,
+    keep: bool,
+) -> Plan:
+    from stream.chaos.brokers import disk_problem
+    from stream.chaos.faults import choose
+    from stream.chaos.run import Plan
+    from stream.chaos.schedule import schedule
+
+    problems = [f"--brokers {brokers}: must be 1 or 3"] if brokers not in (1, 3) else []
+    if protocol not in ("classic", "consumer"):
+        problems.append(f"--protocol {protocol}: must be classic or consumer")
+    if problems:
+        raise ConfigurationError(problems)
+    chosen = choose([name.strip() for name in faults.split(",") if name.strip()], brokers, workers, disk_problem())
+    planned = schedule(seed, seconds, chosen.kinds, workers=workers, brokers=brokers, every_s=every)
+    return Plan(seed, seconds, chosen, planned, workers, brokers, rate, protocol, keep=keep)
+
+
+def _tell_plan(plan: Plan, output: Output) -> None:
+    rows: list[dict[str, Any]] = [{"at_s": f.at_s, "fault": str(f)} for f in plan.schedule]
+    if output is Output.JSON:
+        as_json({"seed": plan.seed, "faults": rows})
+    else:
+        as_table(["at, s", "fault"], [(row["at_s"], row["fault"]) for row in rows], f"seed {plan.seed}")
+
+
+def _tell(plan: Plan, seen: Seen, folder: Path) -> None:
+    from stream.chaos.report import fault_rows, rows
+    from stream.chaos.verdict import broken
+
+    columns = ["fault", "times", "p50 s", "p99 s", "what it is; how long until all its partitions gave new results"]
+    as_table(columns, fault_rows(seen))
+    typer.echo()
+    as_table(["what an independent reader found", "number", "should be"], rows(seen))
+    problems = broken(seen)
+    again = f"stream chaos --seed {plan.seed}"
+    if problems:
+        typer.echo("\nBROKEN:")
+        for problem in problems:
+            typer.echo(f"  {problem}")
+        typer.echo(f"The workers' logs are in {folder / 'logs'}. The same faults again: {again}")
+    else:
+        done = sum(seen.done.values())
+        typer.echo(
+            f"\nHeld: {done} faults, {seen.findings.events:,} events, each in exactly one place. Seed {plan.seed}."
+        )
