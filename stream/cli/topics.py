@@ -50,7 +50,8 @@ def command(
     missing = sum(topic.status is Status.MISSING for topic in topics)
     _report(config.file.name, topics, missing, output)
     if missing:
-        note(f"{missing} missing; create with: stream topics {pipeline} --apply")
+        how_many = "" if all(topic.partitions for topic in topics) else " --partitions 3"
+        note(f"{missing} missing; create with: stream topics {pipeline} --apply{how_many}")
         raise typer.Exit(ExitCode.CHECK_FAILED)
 
 

@@ -188,6 +188,7 @@ class Play:
         while thread.is_alive() or watch.seen() < producer.acknowledged:
             self.sleep(LOOK_EVERY_S)
             seen = watch.seen()
+        produced = max(producer.acknowledged, seen)  # a reader may be ahead of the producer's answers
             if not self._kills and seen > KILL_AT * events:
                 self._kill_worker(cluster)
             self._check(watch, moments.silent_s(seen))
@@ -221,14 +222,15 @@ class Play:
 
     def _progress(self, events: int, producer: EventProducer, watch: Watch, rate: float) -> Progress:
         seen = watch.seen()
+        produced = max(producer.acknowledged, seen)  # a reader may be ahead of the producer's answers
         return Progress(
             act=self._act,
             events=events,
-            produced=producer.acknowledged,
+            produced=produced,
             by_topic={topic: len(ids) for topic, ids in watch.ids.items()},
             by_reason=dict(watch.reasons.most_common()),
             events_per_s=rate,
-            lag=max(0, producer.acknowledged - seen),
+            lag=produced - seen,
         )
 
     def _report(self, verdict: Verdict, seconds: float, watch: Watch, cluster: Cluster) -> Report:
