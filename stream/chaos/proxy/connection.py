@@ -62,6 +62,8 @@ class Connection:
     tally: Tally
     observe: Callable[[Request], None]
     clock: Clock
+    name: str | None = None
+    """The client id of its last request."""
     _waiting: asyncio.Queue[_Passage | None] = field(default_factory=lambda: asyncio.Queue(MAX_WAITING))
     _in_flight: dict[int, _Passage] = field(default_factory=dict)
     _owed: set[_Passage] = field(default_factory=set)
@@ -100,6 +102,7 @@ class Connection:
             await self._waiting.put(None)
 
     async def _take(self, request: Request) -> None:
+        self.name = request.client
         self.tally.requests[request.api] += 1
         self.observe(request)
         delay_s, rule = self.rules.judge(request)

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
@@ -142,11 +143,15 @@ class Proxy:
 
     # Connections
 
-    def cut(self, broker: int | None = None) -> int:
-        """Close the client's side of the open connections, of all brokers or one (from 0); how many they were."""
+    def cut(self, broker: int | None = None, client: str | None = None) -> int:
+        """Close the client's side of open connections, of one broker (from 0) or all, of some clients or all.
+
+        Gives how many they were. client is a pattern; a connection that has not asked for anything has no client.
+        """
 
         def close() -> int:
-            found = [c for c, port in self._open.items() if broker is None or port == self.ports[broker]]
+            at = [c for c, port in self._open.items() if broker is None or port == self.ports[broker]]
+            found = [c for c in at if client is None or (c.name is not None and fnmatchcase(c.name, client))]
             for connection in found:
                 connection.cut()
             return len(found)

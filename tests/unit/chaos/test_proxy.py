@@ -302,6 +302,17 @@ def test_all_connections_of_a_broker_are_cut_at_once(proxy, connect) -> None:
     wait_until(lambda: proxy.counts().open_connections == 0, "no connection is left")
 
 
+def test_only_the_connections_of_some_clients_are_cut(proxy, connect) -> None:
+    clients = {name: connect() for name in ("p-0-producer", "p-1-producer", "q-0-producer")}
+    for name, client in clients.items():
+        client.ask(METADATA, 1, name)
+    connect()
+    assert proxy.cut(client="p-*-producer") == 2
+    assert clients["p-0-producer"].is_cut()
+    assert clients["p-1-producer"].is_cut()
+    assert clients["q-0-producer"].ask(METADATA, 2) == 2
+
+
 def test_refused_clients_find_nobody_until_it_listens_again(proxy, connect) -> None:
     old = connect()
     assert old.ask(METADATA, 1) == 1
