@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-import numpy as np
 import structlog
 
 from stream.batch import Messages, Outcome
@@ -17,6 +16,7 @@ from stream.kafka.assignment import Assignment
 from stream.kafka.gather import Partition
 from stream.logs import committed_fields, logger
 from stream.metrics import Metrics, PartitionLag
+from stream.uncommitted import Uncommitted
 from stream.watchdog import Watchdog
 
 LOOK_EVERY_S: Final = 1.0
@@ -25,17 +25,23 @@ LOOK_EVERY_S: Final = 1.0
 
 @dataclass(slots=True)
 class Reporter:
-    """An Observer of the loop (`stream.worker`). lag: events not read yet by partition, no request made."""
+    """An Observer of the loop (`stream.worker`).
+
+    lag: events not read yet by partition, no request made. due: until when partitions wait, ms since the epoch.
+    tiers: retry topics, whose events wait on purpose and are no lag.
+    """
 
     metrics: Metrics
     health: Health
     watchdog: Watchdog
     assignment: Assignment
     lag: Callable[[], Mapping[Partition, int]]
+    due: Callable[[], Mapping[Partition, int]] = dict
+    tiers: frozenset[str] = frozenset()
     clock: Callable[[], float] = time.monotonic
     wall_clock: Callable[[], float] = time.time
     log: structlog.stdlib.BoundLogger = field(default_factory=lambda: logger("stream.worker"))
-    _newest_ms: dict[Partition, int] = field(default_factory=dict)
+    _uncommitted: Uncommitted = field(default_factory=Uncommitted)
     _rebalances: dict[str, int] = field(default_factory=dict)
     _next_look: float = 0.0
 
@@ -46,6 +52,12 @@ class Reporter:
         if now >= self._next_look:
             self._next_look = now + LOOK_EVERY_S
             self._look()
+
+    def spent(self, activity: str, seconds: float) -> None:
+        self.metrics.spent(activity, seconds)
+
+    def read(self, messages: Messages) -> None:
+        self._uncommitted.read(messages)
 
     def running(self) -> None:
         self._enter(State.RUNNING)
@@ -64,7 +76,7 @@ class Reporter:
 
     def committed(self, outcome: Outcome, retried: frozenset[int], transaction_s: float) -> None:
         self.metrics.committed(outcome, now=self.wall_clock(), transaction_s=transaction_s, retried=retried)
-        self._newest_ms.update(newest_ms(outcome.messages))
+        self._uncommitted.committed(outcome.messages)
         self.log.info("committed", **committed_fields(outcome, transaction_s))
 
     def _enter(self, state: State, reason: str = "") -> None:
@@ -78,17 +90,46 @@ class Reporter:
         owned = self.assignment.owned
         self.metrics.iterated(self.wall_clock())
         self.health.set_assigned(len(owned))
-        self._newest_ms = {p: stamp for p, stamp in self._newest_ms.items() if p in owned}
+        self._uncommitted.keep(owned)
         unread = self.lag()
-        self.metrics.lag([PartitionLag(*p, unread.get(p), self._age_s(p, unread.get(p))) for p in sorted(owned)])
+        for where, events in unread.items():
+            if events == 0 and where not in self.assignment.read:
+                self._uncommitted.forget(where)  # it came back: what was in hand then, another worker committed
+        inputs = sorted(p for p in owned if p[0] not in self.tiers)
+        self.metrics.lag([self._partition_lag(p, unread.get(p)) for p in inputs])
+        self.metrics.inflight(sum(self._uncommitted.events(p) for p in owned))
+        self._tell_newest(inputs)
+        self._tell_due()
         self._count_rebalances()
 
-    def _age_s(self, partition: Partition, unread: int | None) -> float | None:
-        """The oldest unread event is at most as old as the newest one read."""
-        if unread == 0:
-            return 0.0
-        newest = self._newest_ms.get(partition)
-        return None if newest is None else max(0.0, self.wall_clock() - newest / 1000)
+    def _partition_lag(self, where: Partition, unread: int | None) -> PartitionLag:
+        """Not committed: what is not read, and what is in hand."""
+        if unread is None:
+            return PartitionLag(*where, None, self._age_s(where))
+        events = unread + self._uncommitted.events(where)
+        return PartitionLag(*where, events, self._age_s(where) if events else 0.0)
+
+    def _age_s(self, where: Partition) -> float | None:
+        """Of the oldest in hand; else what is unread is at most as old as the newest that was committed."""
+        stamp = self._uncommitted.oldest_ms(where)
+        stamp = self._uncommitted.newest_ms.get(where) if stamp is None else stamp
+        return None if stamp is None else max(0.0, self.wall_clock() - stamp / 1000)
+
+    def _tell_newest(self, inputs: Iterable[Partition]) -> None:
+        newest: dict[str, int] = {}
+        for where in inputs:
+            stamp = self._uncommitted.newest_ms.get(where, -1)
+            newest[where[0]] = max(newest.get(where[0], -1), stamp)
+        for topic, stamp in newest.items():
+            if stamp >= 0:
+                self.metrics.newest_event(topic, stamp / 1000)
+
+    def _tell_due(self) -> None:
+        first: dict[str, float] = {}
+        for (topic, _), due_ms in self.due().items():
+            if topic in self.tiers:
+                first[topic] = min(first.get(topic, due_ms / 1000), due_ms / 1000)
+        self.metrics.retries_due(first)
 
     def _count_rebalances(self) -> None:
         a = self.assignment
@@ -97,18 +138,6 @@ class Reporter:
                 self.metrics.rebalanced(kind)
                 self.log.info("rebalance", kind=kind, partitions=len(a.owned))
             self._rebalances[kind] = count
-
-
-def newest_ms(messages: Messages) -> dict[Partition, int]:
-    """The timestamp of the last message of each partition; messages of one are in the order of offsets."""
-    if not len(messages):
-        return {}
-    width = int(messages.partition.max()) + 1
-    slots = messages.topic.astype(np.int64) * width + messages.partition
-    last = np.full(len(messages.topics) * width, -1, np.int64)
-    last[slots] = np.arange(len(messages))  # of equal indices the last assignment stays
-    return {
-        (messages.topics[slot // width], int(slot % width)): int(messages.timestamp[last[slot]])
-        for slot in np.flatnonzero(last >= 0)
-        if messages.timestamp[last[slot]] >= 0
-    }
+        took, a.rebalances_s = a.rebalances_s, []
+        for seconds in took:
+            self.metrics.rebalance_took(seconds)

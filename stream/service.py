@@ -5,13 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from stream.assembly import open_pipeline
+from stream.backlog import Backlog
 from stream.collection import QuietCollector
 from stream.config import Config, PipelineFile
+from stream.dlq.letters import DeadLetterTopic
+from stream.dlq.oldest import OldestDeadLetter
 from stream.errors import ConfigurationError
 from stream.failpoints import failpoint
 from stream.failures.dead_letter import DeadLetters
@@ -20,11 +24,13 @@ from stream.failures.policy import Policies, Policy, Tier
 from stream.failures.retry import FailureRouter
 from stream.health import STALE_AFTER_S, Health, Server, State, pages
 from stream.kafka.connection import Connection
+from stream.kafka.python import PythonTransport
+from stream.kafka.remaining import remaining
 from stream.kafka.session import Session
 from stream.kafka.settings import ClientSettings, Slot
 from stream.kafka.topics import Role, TopicAdmin, needed
 from stream.logs import configure, logger
-from stream.metrics import Metrics, ModelName
+from stream.metrics import BatchLimits, Metrics, ModelName
 from stream.pipeline import Pipeline
 from stream.quarantine.trial import ChildProcess, Trial
 from stream.quarantine.watch import Quarantine
@@ -49,6 +55,14 @@ def client_settings(config: Config, slot: int) -> ClientSettings:
         batch_bytes=file.batch.bytes,
         batch_wait_s=file.batch.wait_s,
     )
+
+
+def with_statistics(settings: ClientSettings, metrics: Metrics) -> ClientSettings:
+    """The same clients, which tell the metrics of themselves."""
+    transport = settings.transport
+    if not isinstance(transport, PythonTransport):
+        return settings
+    return replace(settings, transport=replace(transport, statistics=metrics.statistics))
 
 
 def retry_policies(file: PipelineFile) -> Policies:
@@ -101,8 +115,8 @@ class Service:
 
     def _start(self, stack: ExitStack) -> None:
         config, pipeline = open_pipeline(self._path, self._environ, first=self._announce)
-        settings = client_settings(config, self._slot)
         self._metrics = metrics = _metrics(config, pipeline)
+        settings = with_statistics(client_settings(config, self._slot), metrics)
         self._health = Health(time.monotonic, STALE_AFTER_S + longest_batch_s(pipeline))
         stack.callback(pipeline.close)
         server = Server(config.environment.http_address, pages(self._health, metrics.exposition), time.monotonic)
@@ -112,6 +126,9 @@ class Service:
         for output in pipeline.outputs:
             output.writer.register()
         self._worker = self._assemble(config, settings, pipeline, metrics, stack)
+        backlog = _backlog(config, metrics)
+        stack.callback(backlog.stop)
+        backlog.start()
 
     def _announce(self, config: Config) -> None:
         """Log lines have their form before anything can be logged."""
@@ -148,7 +165,15 @@ class Service:
                 strict=file.failures.order == "strict",
             ),
             limit=DeadLetterLimit(limit.ratio, limit.window, limit.consecutive),
-            observer=Reporter(metrics, self._health, watchdog, source.assignment, source.lag),
+            observer=Reporter(
+                metrics,
+                self._health,
+                watchdog,
+                source.assignment,
+                source.lag,
+                due=lambda: source.waiting.until,
+                tiers=settings.tiers,
+            ),
             failpoint=fail,
             quarantine=self._quarantine(config, session, watchdog.limit_s),
         )
@@ -161,9 +186,17 @@ class Service:
 
 def _metrics(config: Config, pipeline: Pipeline) -> Metrics:
     models = {
-        stage.name: ModelName(stage.model_name, str(stage.model_version))
+        stage.name: ModelName(stage.model_name, str(stage.model_version), getattr(stage, "model_digest", ""))
         for stage in pipeline.stages
         if hasattr(stage, "model_name") and hasattr(stage, "model_version")
     }
     outputs = [output.topic for output in config.file.outputs]
-    return Metrics(config.file.name, topics=config.file.input.topics, outputs=outputs, models=models)
+    limits = BatchLimits(config.file.batch.events, config.file.batch.bytes)
+    return Metrics(config.file.name, topics=config.file.input.topics, outputs=outputs, models=models, limits=limits)
+
+
+def _backlog(config: Config, metrics: Metrics) -> Backlog:
+    file, connection = config.file, Connection(config.environment.kafka_properties())
+    tiers = [tier.topic for tier in file.retry_tiers]
+    oldest = OldestDeadLetter(lambda: DeadLetterTopic.open(file, connection))
+    return Backlog(metrics, file.dead_letter_topic, lambda: remaining(connection, file.name, tiers), oldest.failed_ms)

@@ -23,6 +23,7 @@ from stream.failures.limit import DeadLetterLimit
 from stream.failures.retry import FailureRouter, Routed
 from stream.pipeline import Pipeline
 from stream.quarantine.watch import Part, Quarantine
+from stream.timed import Timed
 
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
@@ -50,6 +51,8 @@ class Observer(Protocol):
     """Told of everything an operator may want to know; never asked anything."""
 
     def beat(self) -> None: ...
+    def spent(self, activity: str, seconds: float) -> None: ...
+    def read(self, messages: Messages) -> None: ...
     def running(self) -> None: ...
     def paused(self, error: SystemicError) -> None: ...
     def draining(self) -> None: ...
@@ -166,7 +169,9 @@ class Worker:
 
     def _advance(self) -> None:
         """Process a batch while the one before commits: at most one is ahead, and only sending waits."""
-        messages = self.session.poll()
+        with self._timed("read") as timed:
+            messages = self.session.poll()
+            timed.activity = "idle" if messages is None else "read"
         if messages is None:
             self._finish()
         else:
@@ -177,6 +182,7 @@ class Worker:
 
     def _handle(self, messages: Messages) -> None:
         self.summary.began(self.clock(), self.cpu_clock())
+        self.observer.read(messages)
         self.failpoint("after_poll")
         if self.quarantine is None or self.quarantine.trusts(messages):
             self._process(Part(messages))
@@ -196,7 +202,8 @@ class Worker:
             self._recover()
 
     def _process(self, part: Part) -> Routed:
-        outcome = part.outcome() if part.verdict else self.pipeline.process(part.messages)
+        with self._timed("process"):
+            outcome = part.outcome() if part.verdict else self.pipeline.process(part.messages)
         self.failpoint("after_process")
         self._finish()
         routed = self.router.route(outcome, int(self.wall_clock() * 1000))
@@ -222,7 +229,8 @@ class Worker:
 
     def _finish(self) -> None:
         """Wait for the commit under way and count its batch."""
-        seconds = self.session.finish_commit()
+        with self._timed("commit"):
+            seconds = self.session.finish_commit()
         if seconds is not None and self._in_flight is not None:
             self._committed(*self._in_flight, seconds)
 
@@ -239,7 +247,8 @@ class Worker:
         self._attempt(self._finish)
         while not self._stopping:
             try:
-                committed = self.session.recover()
+                with self._timed("recover"):
+                    committed = self.session.recover()
             except TransactionError as error:
                 self._pause(SystemicError("kafka", str(error)))
             else:
@@ -264,4 +273,8 @@ class Worker:
         self._pauses = min(self._pauses + 1, 16)
         until = self.clock() + longest * (0.5 + self.random() / 2)
         while not self._stopping and (left := until - self.clock()) > 0:
-            self._stay(min(left, STOP_SEEN_S))
+            with self._timed("pause"):
+                self._stay(min(left, STOP_SEEN_S))
+
+    def _timed(self, activity: str) -> Timed:
+        return Timed(self.observer.spent, self.clock, activity)

@@ -6,6 +6,7 @@ unassigns after them, in the way of the group's protocol.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,7 @@ class Assignment:
     """Partitions owned now. before_revoke may wait for a transaction under way. Counters only rise."""
 
     before_revoke: Callable[[], object] = lambda: None
+    clock: Callable[[], float] = time.monotonic
     owned: set[Partition] = field(default_factory=set)
     at_end: set[Partition] = field(default_factory=set)
     """Owned partitions of which everything there is was read."""
@@ -32,21 +34,29 @@ class Assignment:
     assigned_count: int = 0
     revoked_count: int = 0
     lost_count: int = 0
+    rebalances_s: list[float] = field(default_factory=list)
+    """From giving partitions back to the next assignment, until somebody takes them away from here."""
+    _gave_back: float | None = None
     _revoked: set[Partition] = field(default_factory=set)
     _ends: dict[Partition, int] = field(default_factory=dict)
 
     def on_assign(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
         self.joined = True
         self.assigned_count += 1
+        if self._gave_back is not None:
+            self.rebalances_s = [*self.rebalances_s[-99:], self.clock() - self._gave_back]
+            self._gave_back = None
         self.owned |= names(partitions)
 
     def on_revoke(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
         self.revoked_count += 1
+        self._gave_back = self.clock() if self._gave_back is None else self._gave_back
         self.before_revoke()
         self._forget(names(partitions))
 
     def on_lost(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
         self.lost_count += 1
+        self._gave_back = self.clock() if self._gave_back is None else self._gave_back
         self._forget(names(partitions))
 
     def keep_owned(self, earlier: list[Message], arrived: list[Message]) -> list[Message]:

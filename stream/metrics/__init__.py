@@ -1,11 +1,12 @@
 """The product's metrics.
 
 Metrics                   the numbers of one pipeline in this process, and its /metrics page
-ModelName, PartitionLag   what it is told
+ModelName, PartitionLag, BatchLimits   what it is told
 METRICS, metrics_table    every metric, and its documentation as a Markdown table
 """
 
-from stream.metrics.recorder import Metrics, ModelName, PartitionLag
+from stream.metrics.batches import BatchLimits, ModelName
+from stream.metrics.recorder import Metrics, PartitionLag
 from stream.metrics.table import METRICS, Kind, Label, Metric, metrics_table
 
-__all__ = ["METRICS", "Kind", "Label", "Metric", "Metrics", "ModelName", "PartitionLag", "metrics_table"]
+__all__ = ["METRICS", "BatchLimits", "Kind", "Label", "Metric", "Metrics", "ModelName", "PartitionLag", "metrics_table"]

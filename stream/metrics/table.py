@@ -75,6 +75,8 @@ _PASSED = Label("outcome", ("passed", "failed"))
 _OUTCOME = Label("outcome", ("output", "filtered", "dead_letter", "retried"))
 _REASON = Label("reason", source="reasons of the stages")
 _ERROR_KINDS = ("transport", "timeout", "brokers_down", "authentication", "authorization", "fatal", OTHER)
+_TIER = Label("tier", source="retry topics of the pipeline file")
+_CLIENT = Label("client", ("consumer", "producer"))
 _RECOVERY = Label("reason", ("transaction", "late_request", "fenced", "systemic", OTHER))
 
 BUILD = Metric(
@@ -95,6 +97,12 @@ STATE = _gauge(
 ITERATION = _gauge(
     "loop_last_iteration_timestamp_seconds", "When the loop last went round. An age that grows: the process is stuck."
 )
+LOOP_SECONDS = _counter(
+    "loop_seconds_total",
+    "Where the loop's time goes. idle: nothing came; read: taking events in, batch.wait included; process: the "
+    "stages; commit: waiting for the transaction before; recover and pause: trouble.",
+    Label("activity", ("idle", "read", "process", "commit", "recover", "pause")),
+)
 RECEIVED = _counter(
     "events_received_total",
     "Events read, counted once what became of them is committed: the sum of stream_events_total.",
@@ -109,6 +117,24 @@ DEAD_LETTERS = _counter(
     _STAGE,
     _REASON,
 )
+RETRIES = _counter(
+    "retries_total", "Events written to a retry tier: which stage could not pass them now, and why.", _STAGE, _REASON
+)
+RETRY_WAITING = _gauge(
+    "retry_waiting_events",
+    "Events of a retry tier that are not tried again yet, of all workers, at most: transaction markers count too.",
+    _TIER,
+)
+RETRY_DUE = _gauge(
+    "retry_next_due_timestamp_seconds",
+    "When the first waiting event of a tier is due. Long ago: nobody reads the tier. No series: none waits here.",
+    _TIER,
+)
+OLDEST_LETTER = _gauge(
+    "dead_letter_oldest_timestamp_seconds",
+    "When the oldest dead letter failed that nobody has replayed or discarded. No series: there is none.",
+    Label("topic", source="the dead-letter topic"),
+)
 STAGE_EVENTS = _counter("stage_events_total", "Events that a stage passed on, or set aside.", _STAGE, _PASSED)
 STAGE_SECONDS = _histogram(
     "stage_duration_seconds", "Wall time of one batch in a stage: where the time goes.", _CALL_S, _STAGE
@@ -116,6 +142,12 @@ STAGE_SECONDS = _histogram(
 BATCH = _histogram(
     "batch_events", "Events of one transaction. Small while there is lag: batch.wait or batch.bytes is low.", _EVENTS
 )
+BATCHES = _counter(
+    "batches_total",
+    "Batches by what closed them. events and bytes: full, there is a backlog; wait: what came within batch.wait.",
+    Label("closed_by", ("events", "bytes", "wait")),
+)
+INFLIGHT = _gauge("inflight_events", "Events read and not committed yet, at most. They stay: something hangs or waits.")
 TRANSACTIONS = _counter(
     "transactions_total",
     "Transactions. A failed one is recovered from: it costs time, never an event.",
@@ -134,12 +166,17 @@ LATENCY = _histogram(
 )
 LAG_EVENTS = _gauge(
     "consumer_lag_events",
-    "Offsets not read yet. Transaction markers take offsets too, so alert on seconds, not on this.",
+    "Offsets not committed yet. Transaction markers take offsets too, so alert on seconds, not on this.",
     _TOPIC,
     _PARTITION,
 )
-LAG_SECONDS = _gauge("consumer_lag_seconds", "Age of the oldest event not read yet, 0 when caught up.", _TOPIC)
-CAUGHT_UP = _gauge("consumer_caught_up", "1 when every assigned partition was read to its end.", _TOPIC)
+LAG_SECONDS = _gauge("consumer_lag_seconds", "Age of the oldest event not committed yet, 0 when caught up.", _TOPIC)
+CAUGHT_UP = _gauge("consumer_caught_up", "1 when all there is of every assigned partition is committed.", _TOPIC)
+NEWEST_EVENT = _gauge(
+    "newest_event_timestamp_seconds",
+    "Timestamp of the newest event committed. Old while caught up: the producers send nothing, or late.",
+    _TOPIC,
+)
 ASSIGNED = _gauge(
     "consumer_assigned_partitions",
     "Partitions of this worker. 0: more workers than partitions, this one stands by.",
@@ -150,6 +187,11 @@ REBALANCES = _counter(
     "Changes of the assignment. lost: the group gave up on this worker because it did not poll in time.",
     Label("kind", ("assigned", "revoked", "lost")),
 )
+REBALANCE_SECONDS = _histogram(
+    "rebalance_duration_seconds",
+    "From giving partitions back to the next assignment: so long they stood still.",
+    (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0),
+)
 VALIDATION = _counter(
     "validation_failures_total",
     "Events (or batches) that did not meet an expectation. critical set the event aside, warning did not.",
@@ -159,6 +201,13 @@ VALIDATION = _counter(
 )
 INFERENCE_EVENTS = _counter("inference_events_total", "Events that a model scored, or refused.", *_MODEL, _PASSED)
 INFERENCE_SECONDS = _histogram("inference_duration_seconds", "Wall time of one batch in a model.", _CALL_S, *_MODEL)
+MODEL = _gauge(
+    "model_info",
+    "Always 1: the model that a stage runs. Two digests of one version: a package was changed in place.",
+    _STAGE,
+    *_MODEL,
+    Label("digest", source="first 12 digits of the model file's SHA-256"),
+)
 RECOVERIES = _counter(
     "recoveries_total",
     "New producer, committed offsets read again. late_request: the guard saw a request that may have been sent twice.",
@@ -172,17 +221,34 @@ PAUSES = _counter(
 KAFKA_ERRORS = _counter(
     "kafka_errors_total",
     "Trouble the Kafka clients report by themselves and retry. A rate that lasts is the broker or the network.",
-    Label("client", ("consumer", "producer")),
+    _CLIENT,
     Label("kind", _ERROR_KINDS),
 )
+ROUND_TRIP = _gauge(
+    "kafka_round_trip_seconds",
+    "Time a request to a broker took, of the slowest broker, within the last seconds; a fetch waits for events.",
+    _CLIENT,
+    Label("percentile", ("50", "99")),
+)
+THROTTLE = _gauge("kafka_throttle_seconds", "Longest that a broker made the client wait: a quota is reached.", _CLIENT)
+QUEUE_EVENTS = _gauge("kafka_queue_events", "Events in the client's queues: fetched, or to be sent.", _CLIENT)
+QUEUE_BYTES = _gauge("kafka_queue_bytes", "Their bytes.", _CLIENT)
+REQUEST_ERRORS = _counter(
+    "kafka_request_errors_total", "Requests that failed, timed out or were sent again; the client retries.", _CLIENT
+)
+DISCONNECTS = _counter("kafka_disconnects_total", "Connections that ended; idle ones do all the time.", _CLIENT)
+SENT_BYTES = _counter("kafka_sent_bytes_total", "Bytes sent to the brokers, as on the wire.", _CLIENT)
+RECEIVED_WIRE_BYTES = _counter("kafka_received_bytes_total", "Bytes received from the brokers.", _CLIENT)
 
 METRICS: Final[tuple[Metric, ...]] = (
-    *(BUILD, STATE, ITERATION),
-    *(RECEIVED, RECEIVED_BYTES, EVENTS, SENT, DEAD_LETTERS, STAGE_EVENTS, STAGE_SECONDS),
-    *(BATCH, TRANSACTIONS, TRANSACTION_SECONDS, LAST_COMMIT, LATENCY),
-    *(LAG_EVENTS, LAG_SECONDS, CAUGHT_UP, ASSIGNED, REBALANCES),
-    *(VALIDATION, INFERENCE_EVENTS, INFERENCE_SECONDS),
+    *(BUILD, STATE, ITERATION, LOOP_SECONDS),
+    *(RECEIVED, RECEIVED_BYTES, EVENTS, SENT, DEAD_LETTERS, OLDEST_LETTER, STAGE_EVENTS, STAGE_SECONDS),
+    *(RETRIES, RETRY_WAITING, RETRY_DUE),
+    *(BATCH, BATCHES, INFLIGHT, TRANSACTIONS, TRANSACTION_SECONDS, LAST_COMMIT, LATENCY),
+    *(LAG_EVENTS, LAG_SECONDS, CAUGHT_UP, NEWEST_EVENT, ASSIGNED, REBALANCES, REBALANCE_SECONDS),
+    *(VALIDATION, INFERENCE_EVENTS, INFERENCE_SECONDS, MODEL),
     *(RECOVERIES, PAUSES, KAFKA_ERRORS),
+    *(ROUND_TRIP, THROTTLE, QUEUE_EVENTS, QUEUE_BYTES, REQUEST_ERRORS, DISCONNECTS, SENT_BYTES, RECEIVED_WIRE_BYTES),
 )
 
 

@@ -1,3 +1,4 @@
+import json
 import re
 import threading
 import time
@@ -9,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from stream.batch import Failure, FailureClass, Messages, Outcome, Rows, StageReport
 from stream.health import State
-from stream.metrics import METRICS, Kind, Metrics, ModelName, PartitionLag, metrics_table
+from stream.metrics import METRICS, BatchLimits, Kind, Metrics, ModelName, PartitionLag, metrics_table
 from stream.metrics.table import ALL, MAX_PARTITION_SERIES, MAX_SERIES, OTHER
 
 NOW = 1_800_000_000.0
@@ -206,7 +207,10 @@ def test_a_batch_costs_less_than_a_millisecond() -> None:
 
 
 UNITS = ("seconds", "bytes", "events", "info", "state", "ratio")
-PLURAL_THINGS = ("transactions", "dead_letters", "rebalances", "failures", "recoveries", "pauses", "errors")
+PLURAL_THINGS = (
+    *("transactions", "dead_letters", "rebalances", "failures", "recoveries", "pauses", "errors"),
+    *("retries", "batches", "disconnects"),
+)
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda m: m.name)
@@ -233,13 +237,124 @@ def test_names_are_unique_and_every_metric_can_be_exposed() -> None:
     m.rebalanced("assigned")
     m.paused("kafka")
     m.lag([PartitionLag("in", 0, 5, 2.0)])
-    failures = [poison(0, "validate", "expectation", suite="s", expectations="a")]
+    m.statistics("consumer", STATISTICS)
+    m.retries_waiting({"p.retry.10s": 4})
+    m.retries_due({"p.retry.10s": NOW})
+    m.oldest_dead_letter("p.dlq", NOW)
+    m.inflight(3)
+    m.newest_event("in", NOW)
+    m.rebalance_took(0.2)
+    failures = [
+        poison(0, "validate", "expectation", suite="s", expectations="a"),
+        Failure(1, "http", FailureClass.TRANSIENT, "busy"),
+    ]
     reports = [StageReport("infer", 0.1, 3, 0)]
-    m.committed(outcome(4, failures=failures, reports=reports), now=NOW, transaction_s=0.1)
+    m.committed(outcome(4, failures=failures, reports=reports), now=NOW, transaction_s=0.1, retried={1})
     body = m.exposition()[0].decode()
     families = {f.name for f in text_string_to_metric_families(body) if f.samples}
     assert {x.name.removesuffix("_total") for x in METRICS} <= {f.removesuffix("_total") for f in families}
     assert "_created" not in body
+
+
+STATISTICS = json.dumps(
+    {
+        "msg_cnt": 3,
+        "msg_size": 30,
+        "tx_bytes": 1000,
+        "rx_bytes": 2000,
+        "brokers": {
+            "a": {"rtt": {"p50": 1500, "p99": 20_000}, "throttle": {"max": 250}, "txerrs": 1, "disconnects": 2},
+            "b": {"rtt": {"p50": 500, "p99": 90_000}, "throttle": {"max": 0}, "req_timeouts": 4, "disconnects": 1},
+        },
+        "topics": {"t": {"partitions": {"0": {"fetchq_cnt": 5, "fetchq_size": 50}, "-1": {"fetchq_cnt": 0}}}},
+    }
+)
+
+
+def test_what_the_client_tells_is_that_of_its_slowest_broker_and_its_queues() -> None:
+    m = metrics()
+    m.statistics("producer", STATISTICS)
+    seen = scrape(m)
+    assert seen["stream_kafka_round_trip_seconds", "producer", "99"] == 0.09
+    assert seen["stream_kafka_round_trip_seconds", "producer", "50"] == 0.0015
+    assert seen["stream_kafka_throttle_seconds", "producer"] == 0.25
+    assert (seen["stream_kafka_queue_events", "producer"], seen["stream_kafka_queue_bytes", "producer"]) == (8, 80)
+    assert seen["stream_kafka_request_errors_total", "producer"] == 5
+    assert seen["stream_kafka_disconnects_total", "producer"] == 3
+    assert seen["stream_kafka_disconnects_total", "consumer"] == 0
+
+
+def test_counts_of_a_client_go_on_when_a_new_client_takes_its_place() -> None:
+    m = metrics()
+    told = json.loads(STATISTICS)
+    for sent in (1000, 1500, 200, 300):
+        m.statistics("producer", json.dumps({**told, "tx_bytes": sent}))
+    assert scrape(m)["stream_kafka_sent_bytes_total", "producer"] == 1500 + 300
+
+
+def test_a_client_that_tells_nothing_yet_is_no_trouble() -> None:
+    m = metrics()
+    m.statistics("consumer", "{}")
+    assert scrape(m)["stream_kafka_queue_events", "consumer"] == 0
+
+
+@pytest.mark.parametrize(
+    ("events", "size", "closed_by"), [(10, 0, "events"), (9, 99, "bytes"), (9, 80, "wait"), (0, 0, "wait")]
+)
+def test_a_batch_says_what_closed_it(events: int, size: int, closed_by: str) -> None:
+    m = Metrics("p", topics=["in"], limits=BatchLimits(10, 100))
+    value = b"v" * (size // max(events, 1))
+    messages = Messages.of([value] * events, topic="in", timestamp_ms=1000)
+    m.committed(Outcome(messages, [], [], events), now=NOW, transaction_s=0.01)
+    counted = {labels[1]: n for labels, n in scrape(m).items() if labels[0] == "stream_batches_total"}
+    assert counted == {"events": 0, "bytes": 0, "wait": 0} | {closed_by: 1}
+
+
+def test_retries_are_counted_by_stage_and_reason() -> None:
+    m = metrics()
+    failures = [Failure(0, "http", FailureClass.TRANSIENT, "busy"), poison(1)]
+    m.committed(outcome(4, failures=failures), now=NOW, transaction_s=0.01, retried={0})
+    assert scrape(m)["stream_retries_total", "http", "busy"] == 1
+
+
+def test_a_dead_letter_that_was_resolved_has_no_age_and_a_tier_where_nothing_waits_no_time() -> None:
+    m = metrics()
+    m.oldest_dead_letter("p.dlq", NOW)
+    m.retries_due({"a": NOW, "b": NOW})
+    assert scrape(m)["stream_dead_letter_oldest_timestamp_seconds", "p.dlq"] == NOW
+    m.oldest_dead_letter("p.dlq", None)
+    m.retries_due({"b": NOW})
+    names = {labels[:2] for labels in scrape(m)}
+    assert ("stream_dead_letter_oldest_timestamp_seconds", "p.dlq") not in names
+    assert ("stream_retry_next_due_timestamp_seconds", "a") not in names
+
+
+def test_the_model_that_runs_is_told_with_its_digest() -> None:
+    m = Metrics("p", models={"infer": ModelName("delay", "3", "0123456789abcdef")})
+    assert scrape(m)["stream_model_info", "infer", "delay", "3", "0123456789ab"] == 1
+
+
+def test_a_loaded_process_has_fewer_than_2000_series() -> None:
+    """Twelve stages, four models, 60 expectations, 64 partitions of four topics, every reason of every stage."""
+    stages = [f"stage-{n}" for n in range(12)]
+    models = {stage: ModelName(f"model-{stage}", "1", "abc") for stage in stages[:4]}
+    topics = [f"in-{n}" for n in range(4)]
+    m = Metrics("p", topics=topics, outputs=[f"out-{n}" for n in range(8)], models=models)
+    suite = [poison(n, "stage-0", "expectation", suite="s", expectations=f"e-{n}") for n in range(60)]
+    other = [poison(60 + 8 * s + r, stage, f"reason-{r}") for s, stage in enumerate(stages) for r in range(8)]
+    reports = [StageReport(stage, 0.01, 10, 1) for stage in ("decode", *stages, "route", "encode")]
+    warnings = Counter({("s", f"w-{n}"): 1 for n in range(60)})
+    batch = outcome(200, failures=[*suite, *other], reports=reports, warning_counts=warnings)
+    m.committed(batch, now=NOW, transaction_s=0.01)
+    m.lag([PartitionLag(topic, p, 5, 1.0) for topic in topics for p in range(16)])
+    for client in ("consumer", "producer"):
+        m.statistics(client, STATISTICS)
+    for state in range(6):
+        m.paused(f"why-{state}")
+    m.retries_due({f"tier-{n}": NOW for n in range(6)})
+    m.retries_waiting({f"tier-{n}": 3 for n in range(6)})
+    samples = [s for f in text_string_to_metric_families(m.exposition()[0].decode()) for s in f.samples]
+    assert 800 < len(samples) < 2000
 
 
 def test_the_documented_table_has_every_metric() -> None:

@@ -11,8 +11,9 @@ from stream.batch import Messages, Outcome
 from stream.errors import SystemicError, TransactionError
 from stream.health import Health, State
 from stream.kafka.assignment import Assignment
+from stream.messages import Places
 from stream.metrics import Metrics
-from stream.reporter import Reporter, newest_ms
+from stream.reporter import Reporter
 from stream.watchdog import Watchdog
 
 
@@ -115,7 +116,74 @@ def test_a_beat_reaches_watchdog_and_liveness(desk: Desk) -> None:
     assert desk.watchdog.look()
 
 
-def test_the_newest_timestamp_is_that_of_the_last_message_of_each_partition() -> None:
-    both = replace(messages(5, 9, 7, -1), partition=np.array([0, 1, 0, 2], np.int32))
-    assert newest_ms(both) == {("t", 0): 7, ("t", 1): 9}
-    assert newest_ms(Messages.of([])) == {}
+def page(desk: Desk) -> str:
+    return desk.metrics.exposition()[0].decode()
+
+
+def test_what_is_in_hand_is_lag_although_everything_was_read(desk: Desk) -> None:
+    """A service is away: the batch was read to the end of its partition and is made again and again."""
+    desk.own(0)
+    batch = messages(960_000, 990_000)
+    batch = replace(batch, next_offsets={("t", 0): 2})
+    desk.assignment.advance(batch.next_offsets)
+    desk.reporter.read(batch)
+    desk.unread = {("t", 0): 0}
+    desk.reporter.beat()
+    assert desk.value('stream_consumer_lag_seconds{pipeline="p",topic="t"}') == 40
+    assert desk.value('stream_consumer_lag_events{partition="0",pipeline="p",topic="t"}') == 2
+    assert desk.value('stream_consumer_caught_up{pipeline="p",topic="t"}') == 0
+    assert desk.value('stream_inflight_events{pipeline="p"}') == 2
+    desk.reporter.committed(Outcome(batch, [], [], 2), frozenset(), 0.01)
+    desk.now += 2
+    desk.reporter.beat()
+    assert desk.value('stream_consumer_lag_seconds{pipeline="p",topic="t"}') == 0
+    assert desk.value('stream_consumer_caught_up{pipeline="p",topic="t"}') == 1
+    assert desk.value('stream_newest_event_timestamp_seconds{pipeline="p",topic="t"}') == 990
+
+
+def test_what_was_in_hand_when_a_partition_left_is_forgotten_when_it_is_back_and_empty(desk: Desk) -> None:
+    desk.own(0)
+    batch = replace(messages(960_000), next_offsets={("t", 0): 1})
+    desk.reporter.read(batch)
+    desk.assignment.on_revoke(None, [TopicPartition("t", 0)])
+    desk.own(0)
+    desk.unread = {("t", 0): 0}  # its end was seen, and nothing was read
+    desk.reporter.beat()
+    assert desk.value('stream_consumer_caught_up{pipeline="p",topic="t"}') == 1
+
+
+def test_an_event_that_comes_back_from_a_retry_tier_makes_its_input_no_older(desk: Desk) -> None:
+    desk.own(0)
+    desk.reporter.committed(Outcome(messages(990_000), [], [], 1), frozenset(), 0.01)
+    again = messages(10_000)
+    tier = Places(("retry",), np.zeros(1, np.int32), np.zeros(1, np.int32), np.zeros(1, np.int64))
+    again = replace(again, read=tier, next_offsets={("retry", 0): 1})
+    desk.reporter.committed(Outcome(again, [], [], 1), frozenset(), 0.01)
+    desk.unread = {("t", 0): 5}
+    desk.reporter.beat()
+    assert desk.value('stream_consumer_lag_seconds{pipeline="p",topic="t"}') == 10
+
+
+def test_retry_tiers_are_no_lag_but_tell_when_they_are_due(desk: Desk) -> None:
+    desk.reporter.tiers = frozenset({"retry"})
+    desk.assignment.on_assign(None, [TopicPartition("retry", 0), TopicPartition("retry", 1)])
+    desk.own(0)
+    desk.unread = {("retry", 0): 7, ("t", 0): 0}
+    desk.reporter.due = lambda: {("retry", 0): 1_060_000, ("retry", 1): 1_030_000, ("t", 0): 1_000_000}
+    desk.reporter.beat()
+    assert 'topic="retry"' not in page(desk)
+    assert desk.value('stream_retry_next_due_timestamp_seconds{pipeline="p",tier="retry"}') == 1030
+    assert desk.value('stream_consumer_caught_up{pipeline="p",topic="t"}') == 1
+
+
+def test_how_long_partitions_stood_still_is_told_once(desk: Desk) -> None:
+    desk.assignment.clock = lambda: desk.now
+    desk.own(0)
+    desk.assignment.on_revoke(None, [TopicPartition("t", 0)])
+    desk.now += 3
+    desk.own(0)
+    desk.reporter.beat()
+    desk.now += 3
+    desk.reporter.beat()
+    assert desk.value('stream_rebalance_duration_seconds_sum{pipeline="p"}') == 3
+    assert desk.value('stream_rebalance_duration_seconds_count{pipeline="p"}') == 1

@@ -1,8 +1,10 @@
 """The loop's decisions, against a session that fails on demand."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,8 +93,13 @@ class Log:
 class Notes:
     states: list[str] = field(default_factory=list)
     counted: int = 0
+    spent_s: Counter[str] = field(default_factory=Counter)
 
     def beat(self) -> None: ...
+    def spent(self, activity: str, seconds: float) -> None:
+        self.spent_s[activity] += seconds
+
+    def read(self, messages: Messages) -> None: ...
     def running(self) -> None:
         self.states.append("running")
 
@@ -204,6 +211,32 @@ def test_over_the_dead_letter_limit_nothing_is_committed_and_it_pauses() -> None
     w.run()
     assert "dead_letter_limit" in notes.states
     assert (log.committed, len(log.records)) == (2, 2)
+
+
+def test_the_time_of_the_loop_is_told_by_what_it_was_spent_on() -> None:
+    log = Log([b"a", b"b", b"c"], recover_errors=[None, TransactionError("no broker")], errors=[TransactionError("x")])
+    process, poll, finish = Copy().process, log.poll, log.finish_commit
+
+    def took(seconds: float, call: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*arguments: Any) -> Any:
+            log.now += seconds
+            return call(*arguments)
+
+        return timed
+
+    notes = Notes()
+    w = worker(log, notes)
+    w.pipeline = SimpleNamespace(process=took(8.0, process))  # type: ignore[assignment]
+    log.poll, log.recover = took(1.0, poll), took(2.0, log.recover)  # type: ignore[method-assign]
+    log.finish_commit = took(4.0, finish) if not OVERLAP else finish  # type: ignore[method-assign]
+    w.run(until_caught_up=True)
+    spent = notes.spent_s
+    assert sum(spent.values()) == pytest.approx(log.now), "nothing is left out, nothing counted twice"
+    batches = 4 if OVERLAP else 3
+    assert spent["process"] == pytest.approx(8.0 * batches), "two batches again after the first failed"
+    assert spent["recover"] == pytest.approx(2.0 * 3)
+    assert spent["pause"] == pytest.approx(0.5)
+    assert spent["read"] + spent["idle"] >= 3.0
 
 
 def test_a_stop_finishes_the_batch_in_hand() -> None:

@@ -14,7 +14,7 @@ _BROKERS = (
         "s",
         "99 of 100 requests within the last seconds took less. A fetch waits for events, so the consumer's includes "
         "that wait (up to 0.1 s). High for the producer: the broker's disk, its load, or the network.",
-        Query('max by (instance, client) (stream_kafka_round_trip_seconds{quantile="0.99"})', _WHO),
+        Query('max by (instance, client) (stream_kafka_round_trip_seconds{percentile="99"})', _WHO),
     ),
     lines(
         "Errors the clients report",

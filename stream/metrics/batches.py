@@ -1,0 +1,93 @@
+"""What is counted of a batch, once its transaction is committed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from stream.batch import Messages, Outcome, StageReport
+from stream.metrics import table
+from stream.metrics.ledger import Ledger
+
+
+class ModelName(NamedTuple):
+    """digest: of the model file, in hexadecimal."""
+
+    model: str
+    version: str
+    digest: str = ""
+
+
+class BatchLimits(NamedTuple):
+    """What closes a batch before its time."""
+
+    events: int
+    bytes: int
+
+
+DEFAULT_LIMITS: Final = BatchLimits(10_000, 16 * 1024 * 1024)
+
+
+class Batches:
+    """Counts batches. models: stage name -> the model it runs; limits: those of a batch."""
+
+    def __init__(self, ledger: Ledger, models: Mapping[str, ModelName], limits: BatchLimits) -> None:
+        self._ledger, self._models, self._limits = ledger, models, limits
+
+    def count(self, outcome: Outcome, now: float, retried: Collection[int]) -> None:
+        """now: seconds since the epoch; retried: message rows of outcome.failures that went to a retry tier."""
+        self._count_received(outcome.messages, now)
+        self._count_outcomes(outcome, retried)
+        self._count_stages(outcome.reports)
+        self._count_validation(outcome)
+
+    def _count_received(self, messages: Messages, now: float) -> None:
+        for index, topic in enumerate(messages.topics):
+            self._ledger.add(table.RECEIVED, int(np.count_nonzero(messages.topic == index)), topic)
+        self._ledger.add(table.RECEIVED_BYTES, int(messages.value_offsets[-1]) + int(messages.key_offsets[-1]))
+        self._ledger.observe(table.BATCH, len(messages))
+        self._ledger.add(table.BATCHES, 1, self._closed_by(messages))
+        stamps = messages.timestamp[messages.timestamp >= 0]
+        # clocks of two machines may differ: an event from the future is as old as 0
+        self._ledger.observe(table.LATENCY, np.maximum(now * 1000 - stamps, 0) / 1000)
+
+    def _count_outcomes(self, outcome: Outcome, retried: Collection[int]) -> None:
+        dead = Counter((f.stage, f.reason) for f in outcome.failures if f.row not in retried)
+        again = Counter((f.stage, f.reason) for f in outcome.failures if f.row in retried)
+        for metric, counts in ((table.DEAD_LETTERS, dead), (table.RETRIES, again)):
+            for (stage, reason), events in counts.items():
+                self._ledger.add(metric, events, stage, reason)
+        for rows in outcome.outputs:
+            self._ledger.add(table.SENT, len(rows), rows.topic)
+        self._ledger.add(table.EVENTS, sum(map(len, outcome.outputs)), "output")
+        self._ledger.add(table.EVENTS, outcome.filtered, "filtered")
+        self._ledger.add(table.EVENTS, dead.total(), "dead_letter")
+        self._ledger.add(table.EVENTS, again.total(), "retried")
+
+    def _closed_by(self, messages: Messages) -> str:
+        """A batch was closed by its bytes when one more event of its mean size would not have fitted."""
+        events, size = len(messages), int(messages.value_offsets[-1])
+        if events >= self._limits.events:
+            return "events"
+        return "bytes" if events and size + size / events > self._limits.bytes else "wait"
+
+    def _count_stages(self, reports: Iterable[StageReport]) -> None:
+        for report in reports:
+            self._ledger.observe(table.STAGE_SECONDS, report.seconds, report.stage)
+            self._ledger.add(table.STAGE_EVENTS, report.passed, report.stage, "passed")
+            self._ledger.add(table.STAGE_EVENTS, report.failed, report.stage, "failed")
+            if model := self._models.get(report.stage):
+                self._ledger.observe(table.INFERENCE_SECONDS, report.seconds, *model[:2])
+                self._ledger.add(table.INFERENCE_EVENTS, report.passed, *model[:2], "passed")
+                self._ledger.add(table.INFERENCE_EVENTS, report.failed, *model[:2], "failed")
+
+    def _count_validation(self, outcome: Outcome) -> None:
+        for (suite, expectation), misses in outcome.warning_counts.items():
+            self._ledger.add(table.VALIDATION, misses, suite, expectation, "warning")
+        critical = Counter((f.facts["suite"], f.facts["expectations"]) for f in outcome.failures if "suite" in f.facts)
+        for (suite, expectations), events in critical.items():
+            for expectation in expectations.split(","):
+                self._ledger.add(table.VALIDATION, events, suite, expectation, "critical")
