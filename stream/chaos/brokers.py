@@ -137,6 +137,13 @@ def mount(folder: Path, mib: int) -> None:
         raise OSError(done.stderr.strip() or f"mount ended with {done.returncode}")
 
 
+def unmount_left(folder: Path) -> None:
+    """The disks of a cluster's folder that an earlier run left mounted."""
+    for data in folder.glob("node-*/data"):
+        if data.is_mount():
+            unmount(data)
+
+
 def unmount(folder: Path) -> None:
     """Lazily, if something still holds it: nothing of it is needed any more."""
     with contextlib.suppress(FileNotFoundError):

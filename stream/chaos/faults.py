@@ -24,6 +24,9 @@ class Kind(enum.StrEnum):
     MODEL = "model"
     DISK = "disk"
     FAILPOINT = "failpoint"
+    CUT = "cut"
+    DELAY = "delay"
+    HOLD = "hold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +51,19 @@ TRAITS: Final[dict[Kind, Trait]] = {
     ),
     Kind.FAILPOINT: Trait("a worker that dies at a named step of its loop, inside of a transaction for example"),
     Kind.DISK: Trait("the disk of one of three brokers is full; freed, and the broker started again", (3.0, 6.0)),
+    Kind.CUT: Trait("connections to Kafka closed: all of a broker's, or one at a step of the transaction", weight=2),
+    Kind.DELAY: Trait("every request to Kafka arrives later", (2.0, 5.0)),
+    Kind.HOLD: Trait(
+        "a request of a transaction is held back, and reaches Kafka long after it was sent", (0.5, 4.0), 2
+    ),
 }
 ON_BROKERS: Final = frozenset({Kind.BROKER_KILL, Kind.BROKER_STOP, Kind.DISK})
 ON_WORKERS: Final = frozenset({Kind.KILL, Kind.STOP, Kind.LEAVE, Kind.MODEL, Kind.FAILPOINT})
 """Those that hit a worker, and the partitions that it has."""
+ON_NETWORK: Final = frozenset({Kind.CUT, Kind.DELAY, Kind.HOLD})
+"""Those that a proxy between workers and brokers makes."""
+STEPS: Final = ("AddPartitionsToTxn", "Produce", "AddOffsetsToTxn", "TxnOffsetCommit", "EndTxn")
+"""Requests of a transaction, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +75,13 @@ class Fault:
     target: int
     lasts_s: float
     detail: str = ""
-    """Of a failpoint: its name and at which time it is reached, as STREAM_FAILPOINT has it."""
+    """Of a failpoint: its name and at which time it is reached, as STREAM_FAILPOINT has it. Of the network's faults:
+    which request, and what becomes of it."""
 
     def __str__(self) -> str:
-        if self.detail:
-            return f"{self.kind} {self.detail} in worker {self.target}"
         where = f" {self.target}" if self.kind in ON_WORKERS | ON_BROKERS else ""
-        return f"{self.kind}{where}" + (f" for {self.lasts_s:.1f} s" if self.lasts_s else "")
+        detail = f" {self.detail}" if self.detail else ""
+        return f"{self.kind}{where}{detail}" + (f" for {self.lasts_s:.1f} s" if self.lasts_s else "")
 
 
 @dataclass(frozen=True, slots=True)

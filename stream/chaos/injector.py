@@ -6,7 +6,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from stream.avro.framing import id_prefix
@@ -14,6 +14,7 @@ from stream.chaos.brokers import Brokers
 from stream.chaos.faults import ON_BROKERS, ON_WORKERS, Fault, Kind
 from stream.chaos.following import Follower
 from stream.chaos.load import Load
+from stream.chaos.network import Network
 from stream.chaos.project import SUBJECT, Project
 from stream.chaos.workers import Crew, Worker
 from stream.devkafka.registry_server import RegistryServer
@@ -36,6 +37,8 @@ class Injector:
     project: Project
     load: Load
     follower: Follower
+    network: Network | None
+    """None when no fault of the network was chosen."""
     partitions: int
     say: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
@@ -62,12 +65,15 @@ class Injector:
         """Whether what it hits is there to be hit."""
         if fault.kind in ON_BROKERS:
             return self.brokers.idle()
-        if fault.kind in ON_WORKERS:
-            return fault.target not in self._armed and self.crew.at_work(fault.target)
-        return True
+        return fault.kind not in ON_WORKERS or self._slot(fault.target) is not None
 
     def begin(self, fault: Fault) -> None:
-        """Do it, and note whose partitions it hits; how it ends is arranged."""
+        """Do it, and note whose partitions it hits; how it ends is arranged.
+
+        A fault of a worker that is not at work hits the next one that is.
+        """
+        if fault.kind in ON_WORKERS:
+            fault = replace(fault, target=self._slot(fault.target) or fault.target)
         worker = self.crew.slots.get(fault.target) if fault.kind in ON_WORKERS else None
         affected = (worker.partitions() if worker else frozenset()) or frozenset(range(self.partitions))
         if fault.kind not in (Kind.JOIN, Kind.FAILPOINT):
@@ -108,6 +114,11 @@ class Injector:
         elif worker.code == ExitCode.UNREACHABLE and now_s - max(self._registry_s, self._brokers_s) < AFTERMATH_S:
             return "the registry or a broker was away when it started"
         return ""
+
+    def _slot(self, wanted: int) -> int | None:
+        """The wanted one or else the next that is at work."""
+        slots = sorted(self.crew.slots, key=lambda slot: (slot < wanted, slot))
+        return next((slot for slot in slots if slot not in self._armed and self.crew.at_work(slot)), None)
 
     def _hurt(self, fault: Fault, affected: frozenset[int]) -> None:
         with self.follower.lock:
@@ -159,6 +170,10 @@ class Injector:
 
     def _registry_back(self) -> None:
         self.registry.failing = None
+
+    def _network(self, fault: Fault) -> None:
+        assert self.network is not None
+        self._later(fault.lasts_s, self.network.hit(fault))
 
     def _model(self, fault: Fault) -> None:
         self.project.swap_model()
@@ -215,4 +230,7 @@ _ACTS: Final[dict[Kind, Callable[[Injector, Fault], None]]] = {
     Kind.REGISTRY: Injector._registry,
     Kind.MODEL: Injector._model,
     Kind.FAILPOINT: Injector._failpoint,
+    Kind.CUT: Injector._network,
+    Kind.DELAY: Injector._network,
+    Kind.HOLD: Injector._network,
 }

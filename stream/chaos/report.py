@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from stream.chaos.faults import TRAITS, Kind
+from stream.chaos.plan import Plan
 from stream.chaos.recovery import Wound
-from stream.chaos.run import Plan
 from stream.chaos.verdict import Seen, broken
 
 MIB: Final = 2**20
@@ -41,6 +41,7 @@ def facts(plan: Plan, seen: Seen) -> dict[str, Any]:
         "worker_recoveries": seen.recoveries,
         "workers_ended_excused": sum(bool(e.excused) for e in seen.ended),
         "model_refusals": seen.refusals,
+        "requests_held": seen.held,
         "brokers_died_of_full_disk": seen.died_of_full_disk,
         "counters": {
             "outputs_told": seen.counters.told_outputs,
@@ -85,7 +86,7 @@ def rows(seen: Seen) -> list[tuple[str, object, str]]:
     return [
         *found,
         ("two readers saw the same", seen.readers_agree, "yes"),
-        ("ended while faults went on", seen.progress.ended, f"at least half of {seen.progress.sent:,}"),
+        ("ended while faults went on", seen.progress.ended, f"at least a quarter of {seen.progress.sent:,}"),
         ("outputs that workers told of", seen.counters.told_outputs, f"{seen.counters.found_outputs:,} were found"),
         ("longest silence of a partition, s", seen.longest_silence_s, ""),
         ("worker processes", seen.starts, "one for each death, and the first ones"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from stream.chaos.faults import ON_BROKERS, TRAITS, Fault, Kind
+from stream.chaos.faults import ON_BROKERS, STEPS, TRAITS, Fault, Kind
 from stream.failpoints import FAILPOINTS
 
 FIRST_AT_S: Final = 2.0
@@ -89,8 +89,24 @@ def _fault(chance: random.Random, kind: Kind, at_s: float, workers: int, brokers
     low, high = TRAITS[kind].lasts_s
     target = 1 + int(chance.random() * (brokers if kind in ON_BROKERS else workers))
     lasts_s = round(low + chance.random() * (high - low), 3)
-    step = f"{FAILPOINTS[int(chance.random() * len(FAILPOINTS))]}:{1 + int(chance.random() * MAX_PASSES)}"
-    return Fault(round(at_s, 3), kind, target, lasts_s, step if kind is Kind.FAILPOINT else "")
+    return Fault(round(at_s, 3), kind, target, lasts_s, _detail(chance, kind, brokers))
+
+
+def _detail(chance: random.Random, kind: Kind, brokers: int) -> str:
+    """What the kind alone does not say; the same number of draws for each kind."""
+    one, two = chance.random(), chance.random()
+    step = STEPS[int(two * len(STEPS))]
+    match kind:
+        case Kind.FAILPOINT:
+            return f"{FAILPOINTS[int(one * len(FAILPOINTS))]}:{1 + int(two * MAX_PASSES)}"
+        case Kind.CUT:
+            return ("all", f"broker {int(two * brokers)}", f"before {step}", f"after {step}")[int(one * 4)]
+        case Kind.DELAY:
+            return f"{int(20 + one * 280)} ms"
+        case Kind.HOLD:
+            return f"{step} {('hang', 'cut')[int(one * 2)]}"
+        case _:
+            return ""
 
 
 def _resource(kind: Kind) -> tuple[str, float]:

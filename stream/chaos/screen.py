@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
 
-from stream.chaos.run import Look
+from stream.chaos.plan import Look
 
 LINE_EVERY_S: Final = 5.0
 KEPT_LINES: Final = 8

@@ -13,7 +13,7 @@ from stream.chaos.workers import Ended
 
 BATCH_EVENTS: Final = 500
 """batch.events of the pipeline: what one interruption may leave uncounted, twice (one batch may be ahead)."""
-LEAST_ENDED: Final = 0.5
+LEAST_ENDED: Final = 0.25
 """Of the events sent while faults went on, so many had ended before they were over."""
 LEAST_DONE: Final = 0.5
 """So many of the planned faults were done."""
@@ -53,7 +53,6 @@ class Counters:
 class Seen:
     """One run. done: faults by kind; wounds: what they did to the flow of results."""
 
-    plan_seed: int
     findings: Findings
     readers_agree: bool
     acknowledged: int
@@ -71,6 +70,8 @@ class Seen:
     wrong: tuple[str, ...]
     refusals: int
     died_of_full_disk: int
+    held: int
+    """Requests that reached Kafka late."""
     starts: int
     recoveries: int
     memories: tuple[Memory, ...]

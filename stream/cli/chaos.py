@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -12,9 +14,10 @@ from stream.cli.show import Output, OutputOption, as_json, as_table
 from stream.errors import ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
-    from stream.chaos.run import Plan
+    from stream.chaos.plan import Plan
     from stream.chaos.verdict import Seen
 
+INTERRUPTED: Final = 130
 EXAMPLES: Final = """\
 [bold]Examples[/bold]
 
@@ -36,7 +39,7 @@ def command(
     ] = "",
     workers: Annotated[int, typer.Option(min=1, max=6, help="Worker processes.")] = 3,
     brokers: Annotated[int, typer.Option(help="1 or 3; one alone is never stopped.")] = 3,
-    every: Annotated[float, typer.Option(min=0.2, help="Mean seconds from one fault to the next.")] = 4.0,
+    every: Annotated[float, typer.Option(min=0.2, help="Mean seconds from one fault to the next.")] = 5.0,
     rate: Annotated[float, typer.Option(min=50, max=50_000, help="Events produced per second.")] = 1_000.0,
     protocol: Annotated[str, typer.Option(help="Group protocol: classic or consumer.")] = "classic",
     folder: Annotated[Path, typer.Option(help="Where Kafka's data and the workers' logs are kept.")] = Path(
@@ -71,6 +74,7 @@ def command(
         _tell_plan(plan, output)
         return
     folder.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(INTERRUPTED))  # nothing is left behind
     with Screen(quiet=output is Output.JSON) as screen:
         screen.say(f"seed {plan.seed}: {len(plan.schedule)} faults in {plan.seconds:.0f} s")
         for kind, why in plan.chosen.left_out.items():
@@ -98,7 +102,7 @@ def _plan(
 ) -> Plan:
     from stream.chaos.brokers import disk_problem
     from stream.chaos.faults import choose
-    from stream.chaos.run import Plan
+    from stream.chaos.plan import Plan
     from stream.chaos.schedule import schedule
 
     problems = [f"--brokers {brokers}: must be 1 or 3"] if brokers not in (1, 3) else []
