@@ -10,7 +10,7 @@ import enum
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -196,8 +196,7 @@ class Rows:
         return len(self.rows)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One message made by the product itself: a dead letter, or a retry. timestamp in ms, 0 for now."""
 
     topic: str

@@ -94,6 +94,13 @@ class Messages:
             return None
         return bytes(self.keys[self.key_offsets[row] : self.key_offsets[row + 1]])
 
+    def values_of(self, rows: Int64s) -> list[bytes | None]:
+        """value(row) of each; for many rows in a third of the time."""
+        return _items(self.values, self.value_offsets, rows, self.flags & np.uint8(NULL_VALUE))
+
+    def keys_of(self, rows: Int64s) -> list[bytes | None]:
+        return _items(self.keys, self.key_offsets, rows, self.flags & np.uint8(NULL_KEY))
+
     def headers_of(self, row: int) -> Sequence[Header]:
         return (self.headers[row] or ()) if self.headers is not None else ()
 
@@ -107,9 +114,9 @@ class Messages:
 
     def take(self, keep: npt.NDArray[np.bool_], next_offsets: Mapping[tuple[str, int], int]) -> Messages:
         """The messages where keep is true, with offsets of their own to commit."""
-        rows = np.flatnonzero(keep).tolist()
-        values, value_offsets = pack([self.value(row) for row in rows])
-        keys, key_offsets = pack([self.key(row) for row in rows])
+        rows = np.flatnonzero(keep)
+        values, value_offsets = pack(self.values_of(rows))
+        keys, key_offsets = pack(self.keys_of(rows))
         return replace(
             self,
             values=values,
@@ -121,7 +128,7 @@ class Messages:
             offset=self.offset[keep],
             timestamp=self.timestamp[keep],
             flags=self.flags[keep],
-            headers=None if self.headers is None else [self.headers[row] for row in rows],
+            headers=None if self.headers is None else [self.headers[row] for row in rows.tolist()],
             next_offsets=next_offsets,
             read=None if self.read is None else self.read.take(keep),
         )
@@ -155,6 +162,12 @@ class Messages:
             flags=np.array(nulls, np.uint8),
             next_offsets={(topic, 0): first_offset + n},
         )
+
+
+def _items(data: bytes | memoryview, offsets: Int64s, rows: Int64s, null: Bytes) -> list[bytes | None]:
+    """Slices of a buffer, None where null."""
+    spans = zip(offsets[rows].tolist(), offsets[rows + 1].tolist(), null[rows].tolist(), strict=True)
+    return [None if absent else bytes(data[start:end]) for start, end, absent in spans]
 
 
 def pack(items: Sequence[bytes | None]) -> tuple[bytes, Int64s]:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from stream.batch import Failure, Messages, Record
-from stream.failures.headers import MAX_ERROR_BYTES, POINTER, Earlier, error_headers, own_headers, size
+from stream.failures.headers import (
+    MAX_ERROR_BYTES,
+    POINTER,
+    Earlier,
+    FirstFailures,
+    error_headers,
+    own_headers,
+    size,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +44,20 @@ class DeadLetters:
             if size(key, value, headers) > self.max_bytes:  # the event's own headers are what is too large
                 headers = [*errors, POINTER]
         return Record(self.topic, key, value, headers, max(0, int(messages.timestamp[row])))
+
+    def records(self, failures: Sequence[Failure], messages: Messages, now_ms: int) -> list[Record]:
+        """The same of each of these poison events, for messages none of which has headers."""
+        rows = np.array([failure.row for failure in failures], np.int64)
+        headers = FirstFailures(self.pipeline, messages, now_ms)
+        stamps = np.maximum(messages.timestamp[rows], 0).tolist()
+        places = [array[rows].tolist() for array in (messages.topic, messages.partition, messages.offset)]
+        room = self.max_bytes - MAX_ERROR_BYTES
+        records = []
+        for failure, key, value, stamp, place in zip(
+            failures, messages.keys_of(rows), messages.values_of(rows), stamps, zip(*places, strict=True), strict=True
+        ):
+            if len(key or b"") + len(value or b"") > room:
+                records.append(self.record(failure, messages, now_ms))
+            else:
+                records.append(Record(self.topic, key, value, headers.of(failure, *place), stamp))
+        return records

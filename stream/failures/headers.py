@@ -92,6 +92,35 @@ def error_headers(
     ]
 
 
+@dataclass(slots=True)
+class FirstFailures:
+    """`error_headers` of many poison events of one batch that have no headers: what they share is made once."""
+
+    pipeline: str
+    messages: Messages
+    now_ms: int
+    _topics: list[Header] = field(init=False)
+    _partitions: dict[int, Header] = field(default_factory=dict)
+    _causes: dict[tuple[str, str, str, int], tuple[Header, ...]] = field(default_factory=dict)
+    _tail: tuple[Header, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        now = b"%d" % self.now_ms
+        self._topics = [(ORIGIN[0], topic.encode()) for topic in self.messages.topics]
+        self._tail = ((ATTEMPTS, b"1"), (OWN + "failed", now), (FIRST_FAILED, now))
+
+    def of(self, failure: Failure, topic: int, partition: int, offset: int) -> list[Header]:
+        """topic is its index in the messages."""
+        cause = self._causes.get((failure.stage, failure.reason, failure.detail, id(failure.facts)))
+        if cause is None:
+            cause = _cause_headers(self.pipeline, _cause(failure))
+            self._causes[failure.stage, failure.reason, failure.detail, id(failure.facts)] = cause
+        place = self._partitions.get(partition)
+        if place is None:
+            place = self._partitions[partition] = (ORIGIN[1], b"%d" % partition)
+        return [self._topics[topic], place, (ORIGIN[2], b"%d" % offset), *cause, *self._tail]
+
+
 class _Cause(NamedTuple):
     stage: str
     kind: FailureClass

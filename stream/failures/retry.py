@@ -52,6 +52,12 @@ class FailureRouter:
         """now_ms: ms since the epoch. Nothing is remembered of it: see `holding`."""
         holds = self._holds(outcome, now_ms)
         kept = without(outcome, {hold.where: hold.row for hold in holds}) if holds else outcome
+        if (
+            kept.messages.headers is None
+            and not self._held
+            and all(f.kind is FailureClass.POISON for f in kept.failures)
+        ):
+            return Routed(kept, self.dead_letters.records(kept.failures, kept.messages, now_ms), holds=holds)
         records, retried = [], set()
         for failure in kept.failures:
             record = None

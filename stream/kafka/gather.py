@@ -26,7 +26,7 @@ def gather(messages: list[Message], group_metadata: Any = None, only_topic: str 
     offset = np.fromiter(map(Message.offset, messages), np.int64, n)
     values, value_offsets, null_values = _column(map(Message.value, messages))
     keys, key_offsets, null_keys = _column(map(Message.key, messages))
-    headers: list[Any] = list(map(Message.headers, messages))
+    headers: list[Any] | None = list(map(Message.headers, messages)) if any(map(Message.headers, messages)) else None
     return Messages(
         values=values,
         value_offsets=value_offsets,
@@ -39,7 +39,7 @@ def gather(messages: list[Message], group_metadata: Any = None, only_topic: str 
         # timestamp() is (type, ms); a type of 0 says there is none and gives -1
         timestamp=np.fromiter(map(_MILLISECONDS, map(Message.timestamp, messages)), np.int64, n),
         flags=null_values * np.uint8(NULL_VALUE) + null_keys * np.uint8(NULL_KEY),
-        headers=headers if any(headers) else None,
+        headers=headers,
         next_offsets=next_offsets(topics, topic, partition, offset),
         group_metadata=group_metadata,
     )
@@ -66,10 +66,12 @@ def _topics(messages: list[Message]) -> tuple[tuple[str, ...], Any]:
 
 def _column(items: Iterable[bytes | None]) -> tuple[bytes, Int64s, Bytes]:
     """(one buffer, n + 1 offsets, 1 where the item is null)."""
-    parts = list(items)
-    if None in parts:
+    parts: list[Any] = list(items)
+    try:
+        data = b"".join(parts)
+    except TypeError:  # nulls are rare, and looking for them first costs as much as joining
         data, offsets = pack(parts)
         return data, offsets, np.fromiter((part is None for part in parts), np.uint8, len(parts))
     offsets = np.zeros(len(parts) + 1, np.int64)
-    np.cumsum(np.fromiter(map(len, parts), np.int64, len(parts)), out=offsets[1:])  # type: ignore[arg-type]
-    return b"".join(parts), offsets, np.zeros(len(parts), np.uint8)  # type: ignore[arg-type]
+    np.cumsum(np.fromiter(map(len, parts), np.int64, len(parts)), out=offsets[1:])
+    return data, offsets, np.zeros(len(parts), np.uint8)

@@ -21,12 +21,15 @@ class MessageIntake:
     assignment: Assignment
     on_event: EventCallback
     topics: Sequence[str]
-    size: int = 0
     _kept: list[Message] = field(default_factory=list)
 
     @property
     def events(self) -> int:
         return len(self._kept)
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self._kept))
 
     def fetch(self, most: int, wait_s: float) -> bool:
         if most == 1:
@@ -36,16 +39,15 @@ class MessageIntake:
             arrived = self.consumer.consume(most, wait_s)  # waits only while fewer than asked for are there
         if arrived:
             self._kept = self._accept(arrived)
-            self.size = sum(map(len, self._kept))
         return bool(arrived)
 
     def take(self) -> Messages:
-        kept, self._kept, self.size = self._kept, [], 0
+        kept, self._kept = self._kept, []
         return gather(kept, None, self.topics[0] if len(self.topics) == 1 else None)
 
     def _accept(self, arrived: list[Message]) -> list[Message]:
-        errors = list(map(Message.error, arrived))
-        if any(errors):
+        if any(map(Message.error, arrived)):
+            errors = list(map(Message.error, arrived))
             for message, error in zip(arrived, errors, strict=True):
                 if error is not None:
                     self._tell(message, error)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from operator import length_hint
 from typing import Any
 
 import numpy as np
 from confluent_kafka import Producer
 
-from stream.batch import ANY_PARTITION, Int64s, Messages, Record, Rows
+from stream.arrow import split
+from stream.batch import ANY_PARTITION, NULL_KEY, Int64s, Messages, Record, Rows
 from stream.kafka.guard import TroubleLog
 from stream.kafka.transport import ErrorCallback, Properties
 
@@ -43,20 +45,16 @@ class MessageOutlet:
         )
 
     def produce_rows(self, rows: Rows, messages: Messages, stamps: Int64s, first: int) -> int:
-        values = _slices(rows.values, rows.value_offsets, np.arange(first, len(rows)))
-        sources = rows.rows[first:]
-        keys = _slices(messages.keys, messages.key_offsets, sources)
-        if messages.flags.any():
-            keys = [None if messages.key(r) is None else k for r, k in zip(sources.tolist(), keys, strict=True)]
+        values = iter(split(rows.values, rows.value_offsets[first:]))
+        keys, times = _keys(messages, rows.rows[first:]), stamps[first:].tolist()
         # the hot loop: positional arguments and a bound method are worth a third of its time
-        produce, topic, queued = self._producer.produce, rows.topic, first
+        produce, topic = self._producer.produce, rows.topic
         try:
-            for value, key, stamp in zip(values, keys, stamps[first:].tolist(), strict=True):
-                produce(topic, value, key, ANY_PARTITION, None, None, stamp)
-                queued += 1
+            for value, key, time in zip(values, keys, times, strict=True):
+                produce(topic, value, key, ANY_PARTITION, None, None, time)
         except BufferError:
-            return queued
-        return queued
+            return len(rows) - length_hint(values) - 1
+        return len(rows)
 
     def flush(self, timeout: float) -> int:
         return self._producer.flush(timeout)
@@ -75,7 +73,12 @@ class MessageOutlet:
         del self._producer
 
 
-def _slices(data: bytes | memoryview, offsets: Int64s, rows: Int64s) -> list[Any]:
-    starts, ends = offsets[rows].tolist(), offsets[rows + 1].tolist()
-    data = bytes(data)  # the client takes read-only bytes only
-    return [data[start:end] for start, end in zip(starts, ends, strict=True)]
+def _keys(messages: Messages, rows: Int64s) -> list[bytes | None]:
+    """Of messages whose indexes rise: the keys of all between the first and the last are made, and picked from."""
+    if not len(rows):
+        return []
+    first, stop = int(rows[0]), int(rows[-1]) + 1
+    keys: list[bytes | None] = [*split(messages.keys, messages.key_offsets[first : stop + 1])]
+    for row in np.flatnonzero(messages.flags[first:stop] & NULL_KEY).tolist():
+        keys[row] = None
+    return keys if len(rows) == len(keys) else [keys[row] for row in (rows - first).tolist()]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
+from stream.arrow import split
 from stream.batch import Int64s, Messages, Record, Rows
 from stream.errors import FatalError, StreamError, TransactionError
 from stream.failures.headers import own_headers
@@ -21,6 +22,8 @@ from stream.kafka.transport import Outlet
 
 INIT_TIMEOUT_S: Final = 10.0
 FULL_QUEUE_WAIT_S: Final = 0.1
+RUN_COST: Final = 8
+"""Events that a call for a run of them costs as much as, beside its own."""
 
 log = logging.getLogger(__name__)
 
@@ -57,16 +60,13 @@ class Sink:
     def produce_rows(self, rows: Rows, messages: Messages, warnings: Mapping[int, tuple[str, ...]]) -> None:
         """Outputs: key, headers and timestamp of the message each row came from."""
         stamps = self._timestamps(messages.timestamp[rows.rows])
-        if messages.headers is None and not warnings:
-            self._produce_plain(rows, messages, stamps)
-            return
-        view = memoryview(rows.values)
-        places = zip(rows.rows.tolist(), rows.value_offsets[:-1], rows.value_offsets[1:], stamps.tolist(), strict=True)
-        for row, start, end, stamp in places:
-            headers = own_headers(messages.headers_of(row))
-            if row in warnings:
-                headers.append(("stream.warnings", ",".join(warnings[row]).encode()))
-            self.produce(Record(rows.topic, messages.key(row), bytes(view[start:end]), headers, stamp))
+        alone = _alone(rows, messages, warnings)
+        start = 0
+        for index, record in _records(rows, alone, messages, warnings, stamps):
+            self._produce_run(rows, messages, stamps, start, index)  # in order: two of them may have the same key
+            self.produce(record)
+            start = index + 1
+        self._produce_run(rows, messages, stamps, start, len(rows))
 
     def produce(self, record: Record) -> None:
         """Raises TransactionError when the client refuses the message or its queue stays full."""
@@ -110,17 +110,18 @@ class Sink:
         """Never used again: nothing it still holds may be sent."""
         self._outlet.discard()
 
-    def _produce_plain(self, rows: Rows, messages: Messages, stamps: Int64s) -> None:
+    def _produce_run(self, rows: Rows, messages: Messages, stamps: Int64s, start: int, stop: int) -> None:
+        """rows[start:stop], none of which has headers."""
+        run = Rows(rows.topic, rows.rows[start:stop], rows.values, rows.value_offsets[start : stop + 1])
         deadline = self.clock() + self.settings.transaction_timeout_s
         queued = 0
-        while True:
+        while queued < len(run):
             try:
-                queued = self._outlet.produce_rows(rows, messages, stamps, queued)
+                queued = self._outlet.produce_rows(run, messages, stamps[start:stop], queued)
             except KafkaException as error:
                 raise TransactionError(f"produce to {rows.topic}: {error}") from error
-            if queued == len(rows):
-                return
-            self._make_room(deadline)
+            if queued < len(run):
+                self._make_room(deadline)
 
     def _make_room(self, deadline: float) -> None:
         if self.clock() > deadline:
@@ -151,3 +152,25 @@ class Sink:
         self._error = str(error)
         self.client_error("producer", error.name())
         log.warning("producer: %s", error)
+
+
+def _alone(rows: Rows, messages: Messages, warnings: Mapping[int, tuple[str, ...]]) -> Int64s:
+    """Which rows have headers, and so a call each. With many among them all have: a short run costs more."""
+    if messages.headers is not None or len(warnings) * RUN_COST > len(rows):
+        return np.arange(len(rows))
+    warned = np.fromiter(warnings, np.int64, len(warnings))
+    return np.flatnonzero(np.isin(rows.rows, warned)) if len(warned) else warned
+
+
+def _records(
+    rows: Rows, alone: Int64s, messages: Messages, warnings: Mapping[int, tuple[str, ...]], stamps: Int64s
+) -> Iterator[tuple[int, Record]]:
+    """(index, message to produce) of some rows, with the headers of their messages and their warnings."""
+    if not len(alone):
+        return
+    values = split(rows.values, rows.value_offsets)
+    for index, row, stamp in zip(alone.tolist(), rows.rows[alone].tolist(), stamps[alone].tolist(), strict=True):
+        headers = own_headers(messages.headers_of(row))
+        if row in warnings:
+            headers.append(("stream.warnings", ",".join(warnings[row]).encode()))
+        yield index, Record(rows.topic, messages.key(row), values[index], headers, stamp)

@@ -78,6 +78,8 @@ class Source:
         if self._intake.events:
             self._fill(self.clock() + self.settings.batch_wait_s)
         read = self._intake.take()
+        if len(read):
+            self._mean_bytes = max(1.0, len(read.values) / len(read))
         self.require_alive()
         messages, early = self.waiting.split(read, self._now_ms())
         if len(messages):
@@ -181,7 +183,7 @@ class Source:
         lags = {}
         for where in self.assignment.owned:
             _, high = self._consumer.get_watermark_offsets(TopicPartition(*where), cached=True)
-            if where in self.assignment.at_end:
+            if where in self.assignment.at_end and where not in self.waiting.until:
                 lags[where] = 0  # what is left are transaction markers, not events
             elif where in self.assignment.read and high >= 0:
                 lags[where] = max(0, high - self.assignment.read[where])
@@ -225,13 +227,16 @@ class Source:
         while (room := self._room()) > 0 and (wait := deadline - self.clock()) > 0:
             if not intake.fetch(room, wait):
                 break
-        self._mean_bytes = max(1.0, intake.size / max(1, intake.events))
 
     def _room(self) -> int:
         """How many more events fit, judged by the mean size of the last batch and of this one."""
-        events, size = self._intake.events, self._intake.size
+        events = self._intake.events
+        more = self.settings.batch_events - events
+        if more <= 0:
+            return 0  # the usual end under a backlog: no message is asked for its size
+        size = self._intake.size
         mean = max(self._mean_bytes, size / max(1, events))
-        return min(self.settings.batch_events - events, int((self.settings.batch_bytes - size) / mean))
+        return min(more, int((self.settings.batch_bytes - size) / mean))
 
     def _on_event(self, where: Partition, offset: int, error: KafkaError) -> None:
         """Events that librdkafka delivers among the messages."""

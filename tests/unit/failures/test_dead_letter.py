@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import numpy as np
+
 from stream.batch import Failure, FailureClass, Header, Messages, Record
 from stream.failures.dead_letter import DeadLetters
 from stream.failures.headers import MAX_TEXT_CHARS
@@ -86,3 +88,21 @@ def test_long_texts_are_cut() -> None:
 def test_a_tombstone_stays_one() -> None:
     source = Messages.of([None, None], topic="t")
     assert letter(source).value is None
+
+
+def test_many_at_once_are_the_same_as_each_alone() -> None:
+    n = 50
+    values = [None if i % 7 == 0 else b"v" * i for i in range(n)]
+    source = replace(
+        Messages.of(values, [None if i % 5 == 0 else b"k%d" % i for i in range(n)]),
+        topics=("a", "b"),
+        topic=np.arange(n, dtype=np.int32) % 2,
+        partition=np.arange(n, dtype=np.int32) % 3,
+        timestamp=np.arange(n) * 10 - 20,
+    )
+    failures = [
+        replace(FAILURE, row=row, reason=f"r{row % 2}", facts={"schema": str(row % 4)}) for row in range(0, n, 2)
+    ]
+    letters = DeadLetters("p.dlq", "p", max_bytes=64 * 1024 + 30)
+    assert letters.records(failures, source, 5000) == [letters.record(f, source, 5000) for f in failures]
+    assert letters.records([], source, 5000) == []

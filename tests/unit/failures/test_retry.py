@@ -99,7 +99,7 @@ def test_an_event_is_never_read_before_it_is_due(now_ms: int, due: list[int]) ->
 
 def test_what_is_behind_an_event_that_waits_waits_too() -> None:
     waiting = Waiting(TIERS)
-    early, late = read_again(routed(), 900), read_again(replace(routed(), headers=[]), 901)
+    early, late = read_again(routed(), 900), read_again(routed()._replace(headers=[]), 901)
     other = Message(topic="t", partition=3, offset=1, key=None, value=None, headers=None, error=None)
     messages, held = waiting.split(gather([early, late, other]), 0)
     assert [messages.origin(i) for i in range(len(messages))] == [("t", 3, 1)]
