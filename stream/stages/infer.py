@@ -62,6 +62,11 @@ class Infer:
     _feeds: Sequence[Feed]
     _columns: Mapping[str, str]
 
+    @property
+    def model_digest(self) -> str:
+        """SHA-256 of the model file, in hexadecimal."""
+        return self._model.manifest.sha256
+
     def apply(self, batch: Batch) -> Result:
         """Raises SystemicError("model", ...) when the session answers no longer, not even its golden row."""
         tensors = [output for output in self._columns if output != MODEL_COLUMN]
