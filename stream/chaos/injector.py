@@ -55,7 +55,7 @@ class Injector:
     _ends: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     _leaving: list[tuple[Worker, float]] = field(default_factory=list)
     _armed: dict[int, tuple[Fault, Worker]] = field(default_factory=dict)
-    _model_swapped_s: float | None = None
+    _model_wrong_until_s: float = float("-inf")
     _registry_s: float = float("-inf")
     _brokers_s: float = float("-inf")
     _revision: int = 0
@@ -107,7 +107,7 @@ class Injector:
         now_s = self.clock()
         if worker.slot in self._armed and worker.code == -signal.SIGKILL:
             return "failpoint"
-        if worker.code == ExitCode.CONFIGURATION and self._model_swapped_s is not None:
+        if worker.code == ExitCode.CONFIGURATION and now_s < self._model_wrong_until_s:
             if any(REFUSED in line for line in worker.refusals):
                 self.refusals += 1
                 return "it refused a model file with another hash"
@@ -177,7 +177,7 @@ class Injector:
 
     def _model(self, fault: Fault) -> None:
         self.project.swap_model()
-        self._model_swapped_s = self.clock()
+        self._model_wrong_until_s = float("inf")
         before = self.refusals
         self.crew.kill(fault.target)
         self._later(fault.lasts_s, lambda: self._model_back(fault.target, before))
@@ -191,10 +191,7 @@ class Injector:
             self._later(0.2, lambda: self._model_back(slot, refusals_before))
             return
         self.project.restore_model()
-        self._later(AFTERMATH_S, self._forget_model)
-
-    def _forget_model(self) -> None:
-        self._model_swapped_s = None
+        self._model_wrong_until_s = self.clock() + AFTERMATH_S
 
     def _failpoint(self, fault: Fault) -> None:
         """The slot's next process has the failpoint set; it dies there by itself, when it gets there."""

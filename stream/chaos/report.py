@@ -12,6 +12,11 @@ from stream.chaos.recovery import Wound
 from stream.chaos.verdict import Seen, broken
 
 MIB: Final = 2**20
+FINDINGS: Final = (
+    *("lost", "doubled", "in_two_places", "unexpected"),
+    *("misplaced", "wrong_result", "moved", "out_of_order"),
+)
+"""What must be zero of the events."""
 
 
 def facts(plan: Plan, seen: Seen) -> dict[str, Any]:
@@ -96,5 +101,4 @@ def rows(seen: Seen) -> list[tuple[str, object, str]]:
 
 
 def _finding_counts(seen: Seen) -> dict[str, int]:
-    names = ("lost", "doubled", "in_two_places", "unexpected", "misplaced", "wrong_result", "moved", "out_of_order")
-    return {name: getattr(seen.findings, name).count for name in names}
+    return {name: getattr(seen.findings, name).count for name in FINDINGS}

@@ -1,0 +1,113 @@
+"""Results of many runs together: JSON lines as `stream chaos --output json` prints them, summed up for a document."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from stream.chaos.faults import TRAITS, Kind
+from stream.chaos.report import FINDINGS, quantile
+
+Facts = Mapping[str, Any]
+RULE_OF_THREE: Final = 3.0
+"""With none in n trials the rate lies below 3/n with 95 % confidence (Hanley and Lippman-Hand, JAMA 1983)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Facts of runs, in the order in which they were made."""
+
+    runs: Sequence[Facts]
+
+    @classmethod
+    def read(cls, folder: Path) -> Results:
+        """Every line of every .jsonl file of a folder; none when there is no folder."""
+        lines = [line for path in sorted(folder.glob("*.jsonl")) for line in path.read_text("utf-8").splitlines()]
+        return cls([json.loads(line) for line in lines if line.strip()])
+
+    def faults(self) -> Counter[str]:
+        found: Counter[str] = Counter()
+        for run in self.runs:
+            found.update(run["faults"])
+        return found
+
+    def failpoints(self) -> Counter[str]:
+        found: Counter[str] = Counter()
+        for run in self.runs:
+            found.update(run["failpoints"])
+        return found
+
+    def total(self, name: str) -> int:
+        return sum(int(run[name]) for run in self.runs)
+
+    def recoveries(self, kind: str) -> list[float]:
+        """Of all faults of a kind, sorted, in seconds."""
+        return sorted(seconds for run in self.runs for seconds in run["recovery_s"].get(kind, []))
+
+
+def bound(trials: int) -> str:
+    """The 95 % bound of a rate of which nothing was seen in so many trials."""
+    if not trials:
+        return ""
+    rate = min(1.0, RULE_OF_THREE / trials)
+    return f"{rate * 100:.2g} %" if rate >= 1e-4 else f"1 in {round(1 / rate):,}"
+
+
+def totals_table(results: Results) -> str:
+    """Markdown: what was found wrong, of how many events, over how many faults."""
+    faults = sum(results.faults().values())
+    rows = [
+        ["runs", f"{len(results.runs)}, {sum(not run['held'] for run in results.runs)} of them broke a promise", ""]
+    ]
+    rows.append(["events", f"{results.total('events'):,}", ""])
+    rows.append(["faults", f"{faults:,}", ""])
+    for name in FINDINGS:
+        count = results.total(name)
+        rows.append(
+            [name.replace("_", " "), str(count), "" if count else f"below {bound(results.total('events'))} of events"]
+        )
+    torn = sum(not run["held"] for run in results.runs)
+    rows.append(
+        [
+            "faults that broke a promise",
+            "0" if not torn else "see the runs",
+            "" if torn else f"below {bound(faults)} of faults",
+        ]
+    )
+    return _table(["", "Found", "95 % bound"], rows)
+
+
+def faults_table(results: Results) -> str:
+    """Markdown: a row a kind of fault, and one a failpoint."""
+    done, rows = results.faults(), []
+    for kind in Kind:
+        if number := done.get(kind, 0):
+            taken = results.recoveries(kind)
+            times = [f"{quantile(taken, share):.1f}" if taken else "" for share in (0.5, 0.99, 1.0)]
+            rows.append([f"`{kind}`", f"{number:,}", bound(number), *times, TRAITS[kind].meaning])
+    for name, number in sorted(results.failpoints().items()):
+        rows.append([f"`failpoint`, {name}", f"{number:,}", bound(number), "", "", "", ""])
+    columns = ["Fault", "Times", "Breaks, 95 % bound", "p50 s", "p99 s", "Longest s", "What it is"]
+    return _table(columns, rows)
+
+
+def runs_table(results: Results) -> str:
+    """Markdown: a row a run, with its seed."""
+    rows = []
+    for run in results.runs:
+        faults = ", ".join(f"{number} {kind}" for kind, number in run["faults"].items())
+        verdict = "held" if run["held"] else "broken: " + "; ".join(str(p).splitlines()[0] for p in run["broken"])
+        silence = f"{run['longest_silence_s']:.1f}"
+        shape = f"{run['workers']} / {run['brokers']}, {run['protocol']}"
+        rows.append([str(run["seed"]), shape, f"{run['minutes']:g}", f"{run['events']:,}", faults, silence, verdict])
+    return _table(["Seed", "Workers / brokers", "Minutes", "Events", "Faults", "Longest silence s", "Verdict"], rows)
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
