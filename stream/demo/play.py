@@ -188,7 +188,6 @@ class Play:
         while thread.is_alive() or watch.seen() < producer.acknowledged:
             self.sleep(LOOK_EVERY_S)
             seen = watch.seen()
-        produced = max(producer.acknowledged, seen)  # a reader may be ahead of the producer's answers
             if not self._kills and seen > KILL_AT * events:
                 self._kill_worker(cluster)
             self._check(watch, moments.silent_s(seen))
