@@ -6,7 +6,7 @@ ARGS   ?=
 CASES  ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help install test check lint types unit acceptance chaos demo bench bench-all bench-growth docs clean fuzz sanitize
+.PHONY: help install test check lint types unit acceptance chaos demo bench bench-all bench-growth docs clean fuzz sanitize tools
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -34,7 +34,10 @@ types: install  ## mypy --strict
 unit: install  ## no network, no sleep
 	$(BIN)/pytest tests/unit $(ARGS)
 
-acceptance: install  ## whole processes on a real Apache Kafka
+tools:  ## Prometheus, promtool and Alertmanager, for the tests and make watch
+	@deploy/tools.sh
+
+acceptance: install tools  ## whole processes on a real Apache Kafka
 	@# whole processes on a slow machine miss a deadline now and then: what failed runs once more, by itself, in plain
 	@# sight. The chaos tests, which judge the guarantees under faults, get no second try.
 	$(BIN)/pytest tests/acceptance $(ARGS) || $(BIN)/pytest tests/acceptance --last-failed --last-failed-no-failures none $(ARGS)
@@ -59,8 +62,9 @@ bench-all: install  ## every measurement of docs/performance.md, and its tables 
 bench-growth: install  ## memory and cost per event against size, batch, backlog, partitions, fields
 	$(BIN)/python -m bench.growth $(ARGS)
 
-docs: install  ## make the tables of the documents, and the JSON Schema, from the code
+docs: install  ## make the tables of the documents, the JSON Schema, boards and alerts, from the code
 	$(BIN)/python docs/generate.py
+	$(BIN)/python -m deploy.monitoring
 
 clean:  ## remove .venv, caches and the development Kafka's files
 	rm -rf $(VENV) .stream bench/.work .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info stream/avro/*.c stream/avro/*.so
