@@ -4,16 +4,18 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 CASES  ?= 100000
+PROFILE ?= kills
+SEEDS  ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install test check lint types unit acceptance chaos demo bench bench-all bench-growth docs clean fuzz sanitize tools
+.PHONY: help install test check lint types unit acceptance chaos chaos-long demo bench bench-all bench-growth docs clean fuzz sanitize tools
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 install: $(VENV)/.installed  ## make .venv and install everything into it
 
-$(VENV)/.installed: pyproject.toml $(wildcard setup.py stream/avro/*.pyx stream/avro/*.pxd)
+$(VENV)/.installed: pyproject.toml $(wildcard setup.py stream/avro/*.pyx stream/avro/*.pxd stream/kafka/native/*.pyx stream/kafka/native/*.pxd)
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
@@ -45,6 +47,9 @@ acceptance: install tools  ## whole processes on a real Apache Kafka
 chaos: install  ## kills, pauses and broker stops, seeded, short
 	$(BIN)/pytest tests/chaos $(ARGS)
 
+chaos-long: install  ## the long runs of docs/reliability.md: make chaos-long PROFILE=kills SEEDS=1..4
+	$(BIN)/python tests/chaos/long.py $(PROFILE) --seeds $(SEEDS) $(ARGS)
+
 demo: install  ## watch 336,776 flights go through, exactly once, over a killed worker
 	$(BIN)/stream demo $(ARGS)
 
@@ -67,7 +72,7 @@ docs: install  ## make the tables of the documents, the JSON Schema, boards and 
 	$(BIN)/python -m deploy.monitoring
 
 clean:  ## remove .venv, caches and the development Kafka's files
-	rm -rf $(VENV) .stream bench/.work .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info stream/avro/*.c stream/avro/*.so
+	rm -rf $(VENV) .stream bench/.work .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info stream/avro/*.c stream/avro/*.so stream/kafka/native/*.c stream/kafka/native/*.so
 
 fuzz: install  ## the native codec against the reference one and fastavro, long: make fuzz CASES=100000
 	AVRO_CASES=$(CASES) $(BIN)/pytest tests/unit/avro_native -k long_run --timeout=0 $(ARGS)

@@ -1,4 +1,4 @@
-"""Makes what the documents say from the code: the tables of the README, and the JSON Schema of the pipeline file.
+"""Makes what the documents say from the code, and from results that are kept: tables, and the JSON Schema.
 
 `make docs` writes them; tests/unit/test_docs.py compares. A table stands between two comments of its document:
 
@@ -15,16 +15,23 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from stream.chaos.results import Results, faults_table, kinds_table, runs_table, totals_table
 from stream.config import configuration_table, environment_table, json_schema
 from stream.metrics import metrics_table
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 README: Final = ROOT / "README.md"
+RELIABILITY: Final = ROOT / "docs" / "reliability.md"
+DOCUMENTS: Final = (README, RELIABILITY)
 SCHEMA: Final = ROOT / "docs" / "pipeline.schema.json"
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "configuration": configuration_table,
     "environment": environment_table,
     "metrics": metrics_table,
+    "kinds": kinds_table,
+    "totals": lambda: totals_table(results()),
+    "faults": lambda: faults_table(results()),
+    "runs": lambda: runs_table(results()),
 }
 _REGION: Final = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -34,13 +41,19 @@ def filled(text: str) -> str:
     return _REGION.sub(lambda found: f"{found[1]}{TABLES[found[2]]()}{found[3]}", text)
 
 
+def results() -> Results:
+    """The long runs of `stream chaos`."""
+    return Results.read(RELIABILITY.with_suffix(""))
+
+
 def schema_text() -> str:
     """What `stream schema` prints."""
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def main() -> None:
-    README.write_text(filled(README.read_text("utf-8")), "utf-8")
+    for document in DOCUMENTS:
+        document.write_text(filled(document.read_text("utf-8")), "utf-8")
     SCHEMA.write_text(schema_text(), "utf-8")
 
 

@@ -57,6 +57,11 @@ def bound(trials: int) -> str:
     return f"{rate * 100:.2g} %" if rate >= 1e-4 else f"1 in {round(1 / rate):,}"
 
 
+def kinds_table() -> str:
+    """Markdown: what each kind of fault is."""
+    return _table(["Fault", "What it is"], [[f"`{kind}`", TRAITS[kind].meaning] for kind in Kind])
+
+
 def totals_table(results: Results) -> str:
     """Markdown: what was found wrong, of how many events, over how many faults."""
     faults = sum(results.faults().values())
