@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Prometheus, promtool and Alertmanager for `make watch` and the tests, from Debian's packages, unpacked into
-# .stream/tools: no service is installed and nothing outside of the project changes. Programs on the PATH are taken
-# where there are some, so that another system can bring its own.
+# .stream/tools: no service is installed or started. Programs on the PATH are taken where there are some, so that another
+# system can bring its own. Two files go outside of the project: Debian's Alertmanager looks for its templates under
+# /usr/share/prometheus and does not start without them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 into=.stream/tools
+templates=usr/share/prometheus/alertmanager
 programs=(prometheus promtool prometheus-alertmanager)
 
 have() {
@@ -13,7 +15,14 @@ have() {
     done
 }
 
-if have "$PWD/$into/usr/bin/" || have ""; then
+templates_there() {
+    [ -e "/$templates/email.tmpl" ] || { mkdir -p "/$templates" && cp "$into/$templates"/*.tmpl "/$templates"; }
+}
+
+if have ""; then
+    exit 0
+elif have "$PWD/$into/usr/bin/"; then
+    templates_there
     exit 0
 fi
 if ! command -v apt-get > /dev/null || ! command -v dpkg > /dev/null; then
@@ -35,3 +44,4 @@ done
 rm -rf "$into"
 mv "$new/root" "$into"
 have "$PWD/$into/usr/bin/"
+templates_there

@@ -58,6 +58,10 @@ class Reporter:
 
     def read(self, messages: Messages) -> None:
         self._uncommitted.read(messages)
+        for where in messages.next_offsets:  # at once: should this batch hang, nothing is told any more
+            since = self._since(where)
+            if since is not None and where[0] not in self.tiers:
+                self.metrics.in_hand(where[0], since)
 
     def running(self) -> None:
         self._enter(State.RUNNING)
@@ -105,15 +109,15 @@ class Reporter:
     def _partition_lag(self, where: Partition, unread: int | None) -> PartitionLag:
         """Not committed: what is not read, and what is in hand."""
         if unread is None:
-            return PartitionLag(*where, None, self._age_s(where))
+            return PartitionLag(*where, None, self._since(where))
         events = unread + self._uncommitted.events(where)
-        return PartitionLag(*where, events, self._age_s(where) if events else 0.0)
+        return PartitionLag(*where, events, self._since(where) if events else None)
 
-    def _age_s(self, where: Partition) -> float | None:
+    def _since(self, where: Partition) -> float | None:
         """Of the oldest in hand; else what is unread is at most as old as the newest that was committed."""
         stamp = self._uncommitted.oldest_ms(where)
         stamp = self._uncommitted.newest_ms.get(where) if stamp is None else stamp
-        return None if stamp is None else max(0.0, self.wall_clock() - stamp / 1000)
+        return None if stamp is None else stamp / 1000
 
     def _tell_newest(self, inputs: Iterable[Partition]) -> None:
         newest: dict[str, int] = {}

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import platform
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import NamedTuple
 
@@ -29,15 +30,16 @@ from stream.metrics.table import ALL, MAX_PARTITION_SERIES, METRICS, Kind, Metri
 
 
 class PartitionLag(NamedTuple):
-    """An assigned partition. events: offsets not committed yet; seconds: age of the oldest of them, at most.
+    """An assigned partition. events: offsets not committed yet, None while that is not known.
 
-    Both are 0 when all there is of it is committed, and None while that is not known.
+    since: when the oldest of them came, at the earliest; seconds since the epoch, None when there is none or when
+    that is not known.
     """
 
     topic: str
     partition: int
     events: int | None
-    seconds: float | None
+    since: float | None
 
 
 class Metrics:
@@ -51,7 +53,10 @@ class Metrics:
         outputs: Iterable[str] = (),
         models: Mapping[str, ModelName] | None = None,
         limits: BatchLimits = DEFAULT_LIMITS,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
+        self._wall_clock = wall_clock
+        self._since: dict[str, float | None] = {}
         self._topics = tuple(topics)
         self._ledger = Ledger(pipeline, Series())
         self._batches = Batches(self._ledger, dict(models or {}), limits)
@@ -140,12 +145,20 @@ class Metrics:
         self._ledger.observe(table.REBALANCE_SECONDS, seconds)
 
     def lag(self, partitions: Sequence[PartitionLag]) -> None:
-        """The assigned partitions and what is unread in each; those of before are forgotten."""
+        """The assigned partitions and what is not committed in each; those of before are forgotten."""
         with self._ledger.series.together():
-            for gauge in (table.LAG_EVENTS, table.LAG_SECONDS, table.CAUGHT_UP, table.ASSIGNED):
+            for gauge in (table.LAG_EVENTS, table.CAUGHT_UP, table.ASSIGNED):
                 self._ledger.series.clear(gauge.name)
+            self._since = {}
             for topic in dict.fromkeys((*self._topics, *(p.topic for p in partitions))):
                 self._lag_of(topic, [p for p in partitions if p.topic == topic], len(partitions) > MAX_PARTITION_SERIES)
+
+    def in_hand(self, topic: str, since: float) -> None:
+        """An event of this age (seconds since the epoch) was taken in: until lag() says otherwise it is behind."""
+        with self._ledger.series.together():
+            known = self._since.get(topic)
+            self._since[topic] = since if known is None else min(since, known)
+            self._ledger.set(table.CAUGHT_UP, 0, topic)
 
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
         """(the page, its content type) for a scrape with this Accept header."""
@@ -155,7 +168,14 @@ class Metrics:
     def collect(self) -> Iterator[Family]:
         """All series, as prometheus_client takes them (the protocol of its Collector)."""
         with self._ledger.series.together():
+            self._age()
             yield from [self._family(metric) for metric in METRICS]
+
+    def _age(self) -> None:
+        """Seconds behind as of now: a loop that is stuck would stop an age that it had to tell itself."""
+        self._ledger.series.clear(table.LAG_SECONDS.name)
+        for topic, since in self._since.items():
+            self._ledger.set(table.LAG_SECONDS, 0.0 if since is None else max(0.0, self._wall_clock() - since), topic)
 
     def _family(self, metric: Metric) -> Family:
         if metric.kind is Kind.HISTOGRAM:
@@ -189,8 +209,9 @@ class Metrics:
     def _lag_of(self, topic: str, partitions: Sequence[PartitionLag], together: bool) -> None:
         self._ledger.set(table.ASSIGNED, len(partitions), topic)
         self._ledger.set(table.CAUGHT_UP, float(all(p.events == 0 for p in partitions)), topic)
-        if seconds := [p.seconds for p in partitions if p.seconds is not None]:
-            self._ledger.set(table.LAG_SECONDS, max(seconds), topic)
+        since = [p.since for p in partitions if p.since is not None]
+        if since or (partitions and all(p.events == 0 for p in partitions)):
+            self._since[topic] = min(since, default=None)
         for p in partitions:
             if p.events is not None:
                 self._ledger.add(table.LAG_EVENTS, p.events, topic, ALL if together else str(p.partition))

@@ -18,7 +18,7 @@ NOW = 1_800_000_000.0
 
 def metrics() -> Metrics:
     models = {"infer": ModelName("delay", "3")}
-    return Metrics("flights", topics=["in"], outputs=["out", "late"], models=models)
+    return Metrics("flights", topics=["in"], outputs=["out", "late"], models=models, wall_clock=lambda: NOW)
 
 
 def scrape(m: Metrics) -> dict[tuple[str, ...], float]:
@@ -128,11 +128,11 @@ def test_the_state_is_one_hot() -> None:
 
 def test_lag_forgets_revoked_partitions() -> None:
     m = metrics()
-    m.lag([PartitionLag("in", 0, 5, 2.0), PartitionLag("in", 1, 0, 0.0)])
+    m.lag([PartitionLag("in", 0, 5, NOW - 2), PartitionLag("in", 1, 0, None)])
     seen = scrape(m)
     assert (seen["stream_consumer_lag_events", "in", "0"], seen["stream_consumer_lag_seconds", "in"]) == (5, 2.0)
     assert (seen["stream_consumer_caught_up", "in"], seen["stream_consumer_assigned_partitions", "in"]) == (0, 2)
-    m.lag([PartitionLag("in", 1, 0, 0.0)])
+    m.lag([PartitionLag("in", 1, 0, None)])
     seen = scrape(m)
     assert ("stream_consumer_lag_events", "in", "0") not in seen
     assert (seen["stream_consumer_caught_up", "in"], seen["stream_consumer_assigned_partitions", "in"]) == (1, 1)
@@ -140,16 +140,17 @@ def test_lag_forgets_revoked_partitions() -> None:
 
 def test_unknown_lag_is_neither_zero_nor_caught_up() -> None:
     m = metrics()
-    m.lag([PartitionLag("in", 0, None, None), PartitionLag("in", 1, 0, 0.0)])
+    m.lag([PartitionLag("in", 0, None, None), PartitionLag("in", 1, 0, None)])
     seen = scrape(m)
     assert ("stream_consumer_lag_events", "in", "0") not in seen
+    assert ("stream_consumer_lag_seconds", "in") not in seen
     assert seen["stream_consumer_caught_up", "in"] == 0
     assert seen["stream_consumer_assigned_partitions", "in"] == 2
 
 
 def test_many_partitions_share_one_lag_series() -> None:
     m = metrics()
-    m.lag([PartitionLag("in", p, 2, 1.0) for p in range(MAX_PARTITION_SERIES + 1)])
+    m.lag([PartitionLag("in", p, 2, NOW) for p in range(MAX_PARTITION_SERIES + 1)])
     lags = {k: v for k, v in scrape(m).items() if k[0] == "stream_consumer_lag_events"}
     assert lags == {("stream_consumer_lag_events", "in", ALL): 2 * (MAX_PARTITION_SERIES + 1)}
 
@@ -236,7 +237,7 @@ def test_names_are_unique_and_every_metric_can_be_exposed() -> None:
     m.iterated(NOW)
     m.rebalanced("assigned")
     m.paused("kafka")
-    m.lag([PartitionLag("in", 0, 5, 2.0)])
+    m.lag([PartitionLag("in", 0, 5, NOW)])
     m.statistics("consumer", STATISTICS)
     m.retries_waiting({"p.retry.10s": 4})
     m.retries_due({"p.retry.10s": NOW})
@@ -346,7 +347,7 @@ def test_a_loaded_process_has_fewer_than_2000_series() -> None:
     warnings = Counter({("s", f"w-{n}"): 1 for n in range(60)})
     batch = outcome(200, failures=[*suite, *other], reports=reports, warning_counts=warnings)
     m.committed(batch, now=NOW, transaction_s=0.01)
-    m.lag([PartitionLag(topic, p, 5, 1.0) for topic in topics for p in range(16)])
+    m.lag([PartitionLag(topic, p, 5, NOW) for topic in topics for p in range(16)])
     for client in ("consumer", "producer"):
         m.statistics(client, STATISTICS)
     for state in range(6):

@@ -27,7 +27,7 @@ class Desk:
     lines: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.metrics = Metrics("p", topics=["t"])
+        self.metrics = Metrics("p", topics=["t"], wall_clock=lambda: self.now)
         self.health = Health(lambda: self.now)
         self.watchdog = Watchdog(60.0, lambda: self.now)
         self.reporter = Reporter(
@@ -139,6 +139,17 @@ def test_what_is_in_hand_is_lag_although_everything_was_read(desk: Desk) -> None
     assert desk.value('stream_consumer_lag_seconds{pipeline="p",topic="t"}') == 0
     assert desk.value('stream_consumer_caught_up{pipeline="p",topic="t"}') == 1
     assert desk.value('stream_newest_event_timestamp_seconds{pipeline="p",topic="t"}') == 990
+
+
+def test_a_stuck_loop_falls_behind_all_the_same(desk: Desk) -> None:
+    desk.own(0)
+    desk.unread = {("t", 0): 0}
+    desk.reporter.beat()
+    assert desk.value('stream_consumer_lag_seconds{pipeline="p",topic="t"}') == 0
+    desk.reporter.read(replace(messages(990_000), next_offsets={("t", 0): 1}))
+    desk.now += 100  # the stage does not return, so nothing more is told
+    assert desk.value('stream_consumer_lag_seconds{pipeline="p",topic="t"}') == 110
+    assert desk.value('stream_consumer_caught_up{pipeline="p",topic="t"}') == 0
 
 
 def test_what_was_in_hand_when_a_partition_left_is_forgotten_when_it_is_back_and_empty(desk: Desk) -> None:
