@@ -46,8 +46,18 @@ def build(config: Config, *, offline: bool = False) -> Pipeline:
     outputs = assembly.outputs(output_schemas, store)
     if assembly.problems or reader_schema is None or store is None or stages is None:
         raise ConfigurationError([config.locate(problem) for problem in assembly.problems])
-    reader = EventReader(reader_schema, store, codec=config.environment.codec)
+    columns = needed_columns(reader_schema.arrow, stages, outputs)
+    reader = EventReader(reader_schema, store, columns=columns, codec=config.environment.codec)
     return Pipeline(config.file.name, reader, stages, outputs, max_event_bytes(config))
+
+
+def needed_columns(columns: pa.Schema, stages: Sequence[Stage], outputs: Sequence[Output]) -> frozenset[str]:
+    """Those of the input's columns that some stage or output looks at; of a record's field, the record."""
+    paths = {path for stage in stages for path in stage.reads}
+    for output in outputs:
+        paths |= output.writer.reads
+        paths.update(output.when.columns if output.when is not None else ())
+    return frozenset(name for path in paths for name in (path, path.split(".")[0]) if name in columns.names)
 
 
 def open_pipeline(

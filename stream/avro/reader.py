@@ -26,7 +26,8 @@ MAX_DECODERS: Final = 100
 class EventReader:
     """Reads events of any writer schema as those of one reader schema.
 
-    columns, when given, are the top-level fields that are needed; the others are checked and passed over.
+    columns, when given, are the top-level fields that are needed; the others are passed over: an event that
+    ends inside of one is still refused, but what is in it is not judged (text that is not UTF-8, for example).
     codec is "auto", "native" or "reference". Raises ConfigurationError when the native codec is asked for
     and cannot be had.
     """
@@ -40,6 +41,8 @@ class EventReader:
         columns: Iterable[str] | None = None,
         codec: str = "auto",
     ) -> None:
+        self.all_columns = reader.arrow
+        """What an event has, whether it is needed or not."""
         self._reader = reader if columns is None else reader.pruned(columns)
         self._store = store
         self._limits = limits

@@ -30,6 +30,11 @@ class EventWriter:
         self._encoder, self.codec_name = choose_encoder(schema, codec)
         self._prefix: bytes | None = None
 
+    @property
+    def reads(self) -> frozenset[str]:
+        """Columns, by name, that fill the fields."""
+        return frozenset(self._names)
+
     def register(self) -> None:
         """Register the schema where there is a registry; `write` does it when nobody has before.
 

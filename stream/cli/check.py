@@ -1,4 +1,4 @@
-"""Check a pipeline file and everything it names, without Kafka."""
+"""Check a pipeline file and everything it names; with --live, Kafka and the registry too."""
 
 from __future__ import annotations
 
@@ -28,9 +28,11 @@ EXAMPLES: Final = """\
   stream check pipelines/flights.yaml              every mistake, at its line
   stream check pipelines/flights.yaml --explain    how each expectation is checked, which columns there are
   stream check pipelines/flights.yaml --thorough   before a model or suite of others runs here
+  stream check pipelines/flights.yaml --live       log in: are all topics there, and all rights
   stream check pipelines/flights.yaml --output json | jq .stages
 
-Exit code 2 when something is wrong: one line a mistake on stderr."""
+Exit code 2 when something is wrong: one line a mistake on stderr; 3 when Kafka
+or the registry does not answer."""
 
 
 def command(
@@ -43,22 +45,34 @@ def command(
         bool,
         typer.Option("--thorough", help="Also try models in a limited child process and suites in Great Expectations."),
     ] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Also ask Kafka for the topics and this user's rights, and the registry.")
+    ] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Check a pipeline file and everything it names, without Kafka.
+    """Check a pipeline file and everything it names, without Kafka unless --live.
 
     Reads the file, the environment, the schemas, suites and models, and checks
     them against each other. Nothing is registered, nothing is written.
     """
     from stream.assembly import open_pipeline
 
-    config, line = open_pipeline(pipeline, os.environ, offline=True, first=_try if thorough else _trust)
+    first = _try if thorough else _trust
+    config, line = open_pipeline(pipeline, os.environ, offline=not live, first=first)
     facts = facts_of(config, line)
+    if live:
+        from stream.cli.live import ask
+
+        facts["live"] = ask(config, pipeline)
     if output is Output.JSON:
         as_json(facts)
     else:
         _tell(facts, explain=explain)
-        note(f"{pipeline} is right; next: stream process {pipeline} --input FILE --output DIR")
+        note(f"{pipeline} is right; next: {_next(pipeline, live=live)}")
+
+
+def _next(pipeline: Path, *, live: bool) -> str:
+    return f"stream run {pipeline}" if live else f"stream process {pipeline} --input FILE --output DIR"
 
 
 def _trust(_config: Config) -> None:
@@ -104,7 +118,7 @@ def _located(config: Config, at: tuple[str | int, ...], work: Callable[[], objec
 def facts_of(config: Config, line: Pipeline) -> dict[str, Any]:
     """What a checked pipeline comes to: its topics, codec, columns, stages and outputs."""
     file = config.file
-    columns: pa.Schema = line.reader.schema  # type: ignore[attr-defined]
+    columns: pa.Schema = line.reader.all_columns  # type: ignore[attr-defined]
     decode = {"stage": "decode", "does": file.input.schema_file or "the registry's schema", "columns": _types(columns)}
     return {
         "pipeline": file.name,
@@ -176,12 +190,21 @@ def _tell(facts: dict[str, Any], *, explain: bool) -> None:
     as_table(("stage", "does", "adds"), [_stage_row(stage) for stage in facts["stages"]])
     typer.echo()
     as_table(("topic", "takes", "schema"), _output_rows(facts))
+    if "live" in facts:
+        typer.echo()
+        _tell_live(facts["live"])
     if explain:
         for stage in facts["stages"]:
             rows = stage.get("explained") or [f"{name}: {type_}" for name, type_ in stage["columns"].items()]
             typer.echo(f"\n{stage['stage']}")
             for row in rows:
                 typer.echo(f"  {row}")
+
+
+def _tell_live(live: dict[str, Any]) -> None:
+    columns = ("operation", "resource", "name", "pattern", "why")
+    typer.echo(f"Kafka at {live['servers']}: all topics are there, {live['principal'] or 'this user'} may")
+    as_table(columns, [tuple(right[column] for column in columns) for right in live["rights"]])
 
 
 def _head(facts: dict[str, Any]) -> tuple[str, ...]:

@@ -37,11 +37,15 @@ class Plan:
     key_prefix: str = ""
     key_suffix: str = ""
 
+    @property
+    def reads(self) -> frozenset[str]:
+        """Columns, by path, that requests are made of."""
+        return frozenset({*self.url.columns, *(self.body.columns if self.body else ())})
+
     def calls(self, batch: Batch) -> BatchCalls:
         """The calls for a batch, rendered; events that fit no request are told by `refused`."""
         calls = BatchCalls(self, batch)
-        paths = {*self.url.columns, *(self.body.columns if self.body else ())}
-        arrays = {path: batch.column(path) for path in paths}
+        arrays = {path: batch.column(path) for path in self.reads}
         for row in range(len(batch)):
             try:
                 calls.events[row] = self._event(_Row(arrays, row))

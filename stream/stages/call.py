@@ -82,6 +82,10 @@ class Call:
     _adds: Mapping[str, pa.DataType]
     _folders: tuple[str, ...]
 
+    @property
+    def reads(self) -> frozenset[str]:
+        return frozenset(self._columns)
+
     def apply(self, batch: Batch) -> Result:
         """Raises what the function raises, and ProcessError when it does not return what it declared."""
         arrays = [batch.column(path) for path in self._columns]

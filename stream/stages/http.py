@@ -60,6 +60,10 @@ class Http:
     _client: Client
     _loop: asyncio.AbstractEventLoop | None = None
 
+    @property
+    def reads(self) -> frozenset[str]:
+        return self._plan.reads
+
     def apply(self, batch: Batch) -> Result:
         """Raises SystemicError("service") when the service is down or does not take the stage's credentials."""
         calls = self._plan.calls(batch)

@@ -67,6 +67,10 @@ class Infer:
         """SHA-256 of the model file, in hexadecimal."""
         return self._model.manifest.sha256
 
+    @property
+    def reads(self) -> frozenset[str]:
+        return frozenset(path for feed in self._feeds for path in feed.columns)
+
     def apply(self, batch: Batch) -> Result:
         """Raises SystemicError("model", ...) when the session answers no longer, not even its golden row."""
         tensors = [output for output in self._columns if output != MODEL_COLUMN]

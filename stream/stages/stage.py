@@ -35,6 +35,11 @@ class Stage(Protocol):
     schema: pa.Schema
     """The columns that leave the stage."""
 
+    @property
+    def reads(self) -> frozenset[str]:
+        """Columns, by path, that apply() looks at: what nobody reads is not decoded."""
+        ...
+
     def apply(self, batch: Batch) -> Result:
         """Answer for every row of batch: passed on, in the same order, or set aside with a Failure.
 

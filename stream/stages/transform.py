@@ -42,6 +42,10 @@ class Transform:
     schema: pa.Schema
     _expressions: Mapping[str, Expression]
 
+    @property
+    def reads(self) -> frozenset[str]:
+        return frozenset(path for found in self._expressions.values() for path in found.columns)
+
     def apply(self, batch: Batch) -> Result:
         """Raises PoisonError when an expression fails for some row."""
         for column, expression in self._expressions.items():

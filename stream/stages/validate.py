@@ -42,6 +42,10 @@ class Validate:
     schema: pa.Schema
     plan: Plan
 
+    @property
+    def reads(self) -> frozenset[str]:
+        return self.plan.reads
+
     def apply(self, batch: Batch) -> Result:
         """Raises FatalError when Great Expectations fails at a check."""
         verdict = self.plan.evaluate(batch)

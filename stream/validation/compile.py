@@ -63,7 +63,8 @@ def _check(expectation: Expectation, schema: pa.Schema) -> Check:
     compiled = compile_rule(expectation, fields)
     if isinstance(compiled, Compiled):
         on = ", ".join(f"{field.name} is {field.type}" for field in fields)
-        return Check(expectation, Tier.COMPILED, on, compiled.notes, kernel=compiled.kernel)
+        reads = [field.name for field in fields]
+        return Check(expectation, Tier.COMPILED, on, compiled.notes, kernel=compiled.kernel, reads=reads)
     return _gx_check(expectation, schema, compiled)
 
 
@@ -76,18 +77,19 @@ def _gx_check(expectation: Expectation, schema: pa.Schema, why: str) -> Check:
     arguments = {name: getattr(gx_object, name) for name in gx_object.__fields__}
     read = _fields(expectation, {**arguments, **expectation.arguments}, schema)
     fields = list({field.name: field for field in read}.values())
+    reads = [field.name for field in fields]
     metric = getattr(gx_object, "map_metric", None)
     mostly = float(getattr(gx_object, "mostly", 1.0))
     if metric and metric not in BATCH_METRICS and mostly == 1:
         row_check = RowCheck(expectation, gx_object, fields)
         try_out(row_check)
-        return Check(expectation, Tier.GX, why, row_check=row_check)
+        return Check(expectation, Tier.GX, why, row_check=row_check, reads=reads)
     batch_check = BatchCheck(expectation, gx_object, fields)
     try_out(batch_check)
     why = f"at least {mostly:g} of a batch" if metric and mostly < 1 else "about the batch as a whole"
     why = f"{why}, so it never sets an event aside; evaluated as often as {BATCH_SHARE:.0%} of the time allows"
     notes = () if expectation.severity is not Severity.CRITICAL else ("critical, and yet only counted and warned of",)
-    return Check(expectation, Tier.BATCH, why, notes, batch_check=batch_check)
+    return Check(expectation, Tier.BATCH, why, notes, batch_check=batch_check, reads=reads)
 
 
 def _schema_check(expectation: Expectation, schema: pa.Schema) -> Check:

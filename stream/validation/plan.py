@@ -42,6 +42,8 @@ class Check:
     kernel: Kernel | None = None
     row_check: RowCheck | None = None
     batch_check: BatchCheck | None = None
+    reads: Sequence[str] = ()
+    """Columns that evaluating it looks at."""
 
     def lines(self) -> list[str]:
         head = f"{self.expectation.id}: {self.tier}, {self.expectation.severity}: {self.why}"
@@ -77,6 +79,11 @@ class Plan:
     def explain(self) -> list[str]:
         """For each expectation its id, tier, severity and why; notes below it say what to look out for."""
         return [line for check in self.checks for line in check.lines()]
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Columns, by path, that evaluating a batch looks at."""
+        return frozenset(column for check in self.checks for column in check.reads)
 
     @property
     def critical(self) -> int:

@@ -1,11 +1,18 @@
 """All mistakes of a pipeline at once, and none that is only another's consequence."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
-from stream.assembly import open_pipeline
+from stream.assembly import needed_columns, open_pipeline
+from stream.avro import load_schema
+from stream.avro.framing import fingerprint_prefix
+from stream.batch import Messages
 from stream.errors import ConfigurationError
+from stream.pipeline import Output
 
 ROOT = Path(__file__).parents[2]
 STAGES = """
@@ -18,6 +25,62 @@ outputs:
   - {topic: late, schema: schemas/prediction.avsc, when: twice > 15}
   - {topic: predictions, schema: schemas/prediction.avsc}
 """
+
+
+COLUMNS = pa.schema(
+    [("a", pa.int64()), ("b", pa.struct([("c", pa.string())])), ("d", pa.string()), ("e.f", pa.int32())]
+)
+
+
+@dataclass
+class Reading:
+    """A stage, writer or condition that looks at some columns."""
+
+    reads: frozenset[str]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(self.reads)
+
+
+def reading(*columns: str) -> Any:
+    return Reading(frozenset(columns))
+
+
+@pytest.mark.parametrize(
+    ("stages", "outputs", "needed"),
+    [
+        ([], [Output("t", reading("a"))], {"a"}),
+        ([reading("b.c", "_key"), reading("added")], [Output("t", reading("added", "_offset"))], {"b"}),
+        ([reading("e.f")], [Output("t", reading("d"), reading("a"))], {"e.f", "d", "a"}),
+        ([], [Output("t", reading("_offset"))], set()),
+    ],
+)
+def test_only_what_somebody_reads_is_decoded(stages: list[Any], outputs: list[Output], needed: set[str]) -> None:
+    assert needed_columns(COLUMNS, stages, outputs) == needed
+
+
+def test_what_is_decoded_of_a_flight() -> None:
+    _, pipeline = open_pipeline(ROOT / "pipelines" / "flights.yaml", {})
+    reader: Any = pipeline.reader
+    assert set(reader.schema.names) < set(reader.all_columns.names)
+    read = frozenset[str]().union(*(stage.reads for stage in pipeline.stages))
+    assert read & set(reader.all_columns.names) <= set(reader.schema.names)
+
+
+def test_a_pipeline_that_reads_no_field_decodes_the_events_all_the_same(tmp_path: Path) -> None:
+    record = '{"type": "record", "name": "R", "fields": [%s]}'
+    (tmp_path / "in.avsc").write_text(record % '{"name": "a", "type": "string"}')
+    (tmp_path / "out.avsc").write_text(record % '{"name": "o", "type": "long"}')
+    (tmp_path / "p.yaml").write_text(
+        "pipeline: p\ninput: {topic: in, schema: in.avsc}\nstages:\n  - transform: {o: _offset}\n"
+        "outputs:\n  - {topic: out, schema: out.avsc}\n"
+    )
+    _, pipeline = open_pipeline(tmp_path / "p.yaml", {})
+    prefix = fingerprint_prefix(load_schema(tmp_path / "in.avsc").fingerprint)
+    outcome = pipeline.process(Messages.of([prefix + b"\x02x", prefix + b"\x02\xff", prefix + b"\x06x"]))
+    assert [rows.rows.tolist() for rows in outcome.outputs] == [[0, 1]]  # what nobody reads is not judged
+    assert [(f.row, f.reason) for f in outcome.failures] == [(2, "truncated")]
 
 
 @pytest.fixture
