@@ -49,6 +49,7 @@ def reckon(plan: Plan, injector: Injector, progress: Progress, missed: int, seco
         failpoints=dict(injector.failpoints),
         wounds=tuple(follower.pulse.wounds),
         longest_silence_s=follower.pulse.longest_silence_s,
+        longest_healthy_silence_s=follower.pulse.longest_healthy_silence_s,
         counters=Counters(
             told_outputs=told["output"],
             found_outputs=len(fresh[HIGH]) + len(fresh[LOW]),

@@ -28,14 +28,19 @@ class Pulse:
     longest_silence_s: float = 0.0
     silent_partition: int | None = None
     silent_since_s: float = 0.0
+    longest_healthy_silence_s: float = 0.0
+    """The same of the times in which no wound was open."""
+    _healthy_since_s: float = 0.0
     _last_s: dict[int, float] = field(default_factory=dict)
     _open: list[Wound] = field(default_factory=list)
 
     def begin(self, partitions: int, now_s: float) -> None:
         """From now on events are produced to every partition."""
-        self._last_s = dict.fromkeys(range(partitions), now_s)
+        self._last_s, self._healthy_since_s = dict.fromkeys(range(partitions), now_s), now_s
 
     def hurt(self, fault: Fault, moment_s: float, affected: frozenset[int]) -> None:
+        for partition in self._last_s:
+            self._silence(partition, moment_s)
         wound = Wound(fault, moment_s, affected, set(affected))
         self.wounds.append(wound)
         self._open.append(wound)
@@ -50,6 +55,7 @@ class Pulse:
             if not wound.open:
                 wound.recovered_s = at_s - wound.moment_s
                 self._open.remove(wound)
+                self._healthy_since_s = at_s
 
     def healed(self) -> bool:
         return not self._open
@@ -62,9 +68,14 @@ class Pulse:
 
     def _silence(self, partition: int, now_s: float) -> None:
         since_s = self._last_s.get(partition)
-        if since_s is not None and now_s - since_s > self.longest_silence_s:
+        if since_s is None:
+            return
+        if now_s - since_s > self.longest_silence_s:
             self.longest_silence_s, self.silent_partition = now_s - since_s, partition
             self.silent_since_s = since_s
+        if not self._open:
+            healthy_s = now_s - max(since_s, self._healthy_since_s)
+            self.longest_healthy_silence_s = max(self.longest_healthy_silence_s, healthy_s)
 
 
 @dataclass(frozen=True, slots=True)

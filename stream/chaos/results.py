@@ -50,10 +50,10 @@ class Results:
 
 
 def bound(trials: int) -> str:
-    """The 95 % bound of a rate of which nothing was seen in so many trials."""
-    if not trials:
+    """The 95 % bound of a rate of which nothing was seen in so many trials; "" when they are too few to say one."""
+    if trials <= RULE_OF_THREE:
         return ""
-    rate = min(1.0, RULE_OF_THREE / trials)
+    rate = RULE_OF_THREE / trials
     return f"{rate * 100:.2g} %" if rate >= 1e-4 else f"1 in {round(1 / rate):,}"
 
 

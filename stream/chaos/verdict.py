@@ -64,6 +64,7 @@ class Seen:
     failpoints: Mapping[str, int]
     wounds: tuple[Wound, ...]
     longest_silence_s: float
+    longest_healthy_silence_s: float
     counters: Counters
     ended: tuple[Ended, ...]
     exit_codes: tuple[int, ...]

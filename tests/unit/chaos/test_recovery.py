@@ -41,3 +41,17 @@ def test_the_longest_silence_of_a_partition_counts_from_the_begin_and_to_the_end
     assert (pulse.longest_silence_s, pulse.silent_partition) == (7.0, 1)
     pulse.seen(200.0, {0: 1})
     assert pulse.longest_silence_s == 7.0
+
+
+def test_a_silence_counts_as_healthy_only_while_no_wound_is_open() -> None:
+    pulse = Pulse()
+    pulse.begin(1, 100.0)
+    pulse.seen(101.0, {0: 100_500})
+    pulse.hurt(KILL, 103.0, frozenset({0}))
+    assert pulse.longest_healthy_silence_s == pytest.approx(2.0), "from the last result to the fault"
+    pulse.seen(120.0, {0: 119_000})
+    pulse.seen(121.0, {0: 120_500})
+    assert pulse.longest_silence_s == pytest.approx(19.0)
+    assert pulse.longest_healthy_silence_s == pytest.approx(2.0)
+    pulse.end(125.0)
+    assert pulse.longest_healthy_silence_s == pytest.approx(4.0)

@@ -26,6 +26,7 @@ HELD = Seen(
     failpoints={},
     wounds=(Wound(KILL, 100.0, frozenset({1}), set(), 2.0),),
     longest_silence_s=4.0,
+    longest_healthy_silence_s=0.5,
     counters=Counters(3800, 3900, 60, 70, interrupted=8, pages=500, logs=500),
     ended=(Ended(1, 2, "it refused a model file with another hash", ""),),
     exit_codes=(0, 0, 0),
