@@ -8,7 +8,7 @@ PROFILE ?= kills
 SEEDS  ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install test check lint types unit acceptance chaos chaos-long demo bench bench-all bench-growth docs clean fuzz sanitize tools
+.PHONY: help install test check lint types unit acceptance chaos chaos-long verifiers demo bench bench-all bench-growth docs clean fuzz sanitize tools
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ chaos: install  ## kills, pauses and broker stops, seeded, short
 
 chaos-long: install  ## the long runs of docs/reliability.md: make chaos-long PROFILE=kills SEEDS=1..4
 	$(BIN)/python tests/chaos/long.py $(PROFILE) --seeds $(SEEDS) $(ARGS)
+
+verifiers: install  ## Kafka's own copier and a worker in its place, under the same kills
+	$(BIN)/python tests/chaos/verifiers.py $(ARGS)
 
 demo: install  ## watch 336,776 flights go through, exactly once, over a killed worker
 	$(BIN)/stream demo $(ARGS)

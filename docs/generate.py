@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from stream.chaos.results import Results, faults_table, kinds_table, runs_table, totals_table
+from stream.chaos.results import Results, faults_table, kinds_table, runs_table, totals_table, verifiers_table
 from stream.config import configuration_table, environment_table, json_schema
 from stream.metrics import metrics_table
 
@@ -32,6 +32,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "totals": lambda: totals_table(results()),
     "faults": lambda: faults_table(results()),
     "runs": lambda: runs_table(results()),
+    "verifiers": lambda: verifiers_table(RELIABILITY.with_suffix("") / "verifiers.json"),
 }
 _REGION: Final = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

@@ -18,6 +18,8 @@ class Wound:
     open: set[int]
     recovered_s: float | None = None
     """Seconds from the fault until an event produced after it had come out of every affected partition."""
+    alone: bool = True
+    """No other wound was open at any time of it."""
 
 
 @dataclass(slots=True)
@@ -41,7 +43,9 @@ class Pulse:
     def hurt(self, fault: Fault, moment_s: float, affected: frozenset[int]) -> None:
         for partition in self._last_s:
             self._silence(partition, moment_s)
-        wound = Wound(fault, moment_s, affected, set(affected))
+        wound = Wound(fault, moment_s, affected, set(affected), alone=not self._open)
+        for other in self._open:
+            other.alone = False
         self.wounds.append(wound)
         self._open.append(wound)
 

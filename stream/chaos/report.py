@@ -40,7 +40,8 @@ def facts(plan: Plan, seen: Seen) -> dict[str, Any]:
         "faults_missed": seen.missed,
         "faults": {str(kind): number for kind, number in sorted(seen.done.items())},
         "failpoints": dict(sorted(seen.failpoints.items())),
-        "recovery_s": {str(kind): times(kind, seen.wounds) for kind in Kind if times(kind, seen.wounds)},
+        "recovery_s": {str(kind): found for kind in Kind if (found := times(kind, seen.wounds))},
+        "recovery_alone_s": {str(kind): found for kind in Kind if (found := times(kind, seen.wounds, alone=True))},
         "longest_silence_s": round(seen.longest_silence_s, 2),
         "longest_healthy_silence_s": round(seen.longest_healthy_silence_s, 2),
         "worker_starts": seen.starts,
@@ -61,9 +62,9 @@ def facts(plan: Plan, seen: Seen) -> dict[str, Any]:
     }
 
 
-def times(kind: Kind, wounds: Sequence[Wound]) -> list[float]:
-    """Recovery times of all faults of a kind, sorted."""
-    found = [w.recovered_s for w in wounds if w.fault.kind is kind and w.recovered_s is not None]
+def times(kind: Kind, wounds: Sequence[Wound], *, alone: bool = False) -> list[float]:
+    """Recovery times of all faults of a kind, sorted. alone: of those that no other one overlapped."""
+    found = [w.recovered_s for w in wounds if w.fault.kind is kind and w.recovered_s is not None and w.alone >= alone]
     return sorted(round(seconds, 2) for seconds in found)
 
 

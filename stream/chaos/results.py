@@ -44,9 +44,9 @@ class Results:
     def total(self, name: str) -> int:
         return sum(int(run[name]) for run in self.runs)
 
-    def recoveries(self, kind: str) -> list[float]:
-        """Of all faults of a kind, sorted, in seconds."""
-        return sorted(seconds for run in self.runs for seconds in run["recovery_s"].get(kind, []))
+    def recoveries(self, kind: str, name: str = "recovery_s") -> list[float]:
+        """Of all faults of a kind, sorted, in seconds; "recovery_alone_s": of those that no other one overlapped."""
+        return sorted(seconds for run in self.runs for seconds in run.get(name, {}).get(kind, []))
 
 
 def bound(trials: int) -> str:
@@ -91,12 +91,13 @@ def faults_table(results: Results) -> str:
     done, rows = results.faults(), []
     for kind in Kind:
         if number := done.get(kind, 0):
-            taken = results.recoveries(kind)
-            times = [f"{quantile(taken, share):.1f}" if taken else "" for share in (0.5, 0.99, 1.0)]
-            rows.append([f"`{kind}`", f"{number:,}", bound(number), *times, TRAITS[kind].meaning])
+            alone, every = results.recoveries(kind, "recovery_alone_s"), results.recoveries(kind)
+            times = [_seconds(alone, 0.5), _seconds(alone, 0.99), _seconds(every, 0.5), _seconds(every, 0.99)]
+            count = f"{len(alone):,}" if every else ""
+            rows.append([f"`{kind}`", f"{number:,}", bound(number), count, *times, _seconds(every, 1.0)])
     for name, number in sorted(results.failpoints().items()):
-        rows.append([f"`failpoint`, {name}", f"{number:,}", bound(number), "", "", "", ""])
-    columns = ["Fault", "Times", "Breaks, 95 % bound", "p50 s", "p99 s", "Longest s", "What it is"]
+        rows.append([f"`failpoint`, {name}", f"{number:,}", bound(number), *[""] * 6])
+    columns = ["Fault", "Times", "Breaks, 95 % bound", "Alone", "p50 s", "p99 s", "All: p50 s", "p99 s", "Longest s"]
     return _table(columns, rows)
 
 
@@ -110,6 +111,20 @@ def runs_table(results: Results) -> str:
         shape = f"{run['workers']} / {run['brokers']}, {run['protocol']}"
         rows.append([str(run["seed"]), shape, f"{run['minutes']:g}", f"{run['events']:,}", faults, silence, verdict])
     return _table(["Seed", "Workers / brokers", "Minutes", "Events", "Faults", "Longest silence s", "Verdict"], rows)
+
+
+def verifiers_table(path: Path) -> str:
+    """Markdown: copiers under the same kills, side by side; a file as tests/chaos/verifiers.py writes it."""
+    rows = []
+    for found in json.loads(path.read_text("utf-8"))["results"] if path.exists() else []:
+        counts = [f"{found[name]:,}" for name in ("messages", "kills", "lost", "doubled")]
+        times = [f"{quantile(found['recovery_s'], share):.1f}" for share in (0.5, 1.0)]
+        rows.append([found["copier"], *counts, *times])
+    return _table(["Copier", "Messages", "Kills", "Lost", "Doubled", "Recovery p50 s", "Longest s"], rows)
+
+
+def _seconds(ordered: Sequence[float], share: float) -> str:
+    return f"{quantile(ordered, share):.1f}" if ordered else ""
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

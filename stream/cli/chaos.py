@@ -55,6 +55,7 @@ def command(
     registry fails, the model file is swapped, a disk fills. In the end a
     reader of its own compares what is there with what must be.
     """
+    from stream.chaos.report import facts
     from stream.chaos.run import Run
     from stream.chaos.screen import Screen
     from stream.chaos.verdict import broken
@@ -81,8 +82,6 @@ def command(
             screen.say(f"without {kind}: {why}")
         seen = Run(plan, folder.absolute(), screen.say, screen.show).run()
     if output is Output.JSON:
-        from stream.chaos.report import facts
-
         as_json(facts(plan, seen))
     else:
         _tell(plan, seen, folder)

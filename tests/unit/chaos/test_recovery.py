@@ -27,7 +27,10 @@ def test_two_wounds_of_one_partition_close_each_in_its_time() -> None:
     pulse.hurt(KILL, 103.0, frozenset({1}))
     pulse.seen(104.0, {1: 102_000})
     pulse.seen(106.0, {1: 105_000})
-    assert [wound.recovered_s for wound in pulse.wounds] == [pytest.approx(4.0), pytest.approx(3.0)]
+    pulse.hurt(KILL, 107.0, frozenset({1}))
+    pulse.seen(108.0, {1: 107_500})
+    assert [wound.recovered_s for wound in pulse.wounds] == [pytest.approx(4.0), pytest.approx(3.0), pytest.approx(1.0)]
+    assert [wound.alone for wound in pulse.wounds] == [False, False, True]
 
 
 def test_the_longest_silence_of_a_partition_counts_from_the_begin_and_to_the_end() -> None:
