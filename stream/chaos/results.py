@@ -107,10 +107,15 @@ def runs_table(results: Results) -> str:
     for run in results.runs:
         faults = ", ".join(f"{number} {kind}" for kind, number in run["faults"].items())
         verdict = "held" if run["held"] else "broken: " + "; ".join(str(p).splitlines()[0] for p in run["broken"])
-        silence = f"{run['longest_silence_s']:.1f}"
+        silence = [f"{run['longest_silence_s']:.1f}", _figure(run.get("longest_healthy_silence_s"))]
+        memory = _figure(run.get("memory_slope_mib_per_min"))
         shape = f"{run['workers']} / {run['brokers']}, {run['protocol']}"
-        rows.append([str(run["seed"]), shape, f"{run['minutes']:g}", f"{run['events']:,}", faults, silence, verdict])
-    return _table(["Seed", "Workers / brokers", "Minutes", "Events", "Faults", "Longest silence s", "Verdict"], rows)
+        rows.append(
+            [str(run["seed"]), shape, f"{run['minutes']:g}", f"{run['events']:,}", faults, *silence, memory, verdict]
+        )
+    silences = ("Longest silence s", "with nothing broken")
+    shape_of = ("Seed", "Workers / brokers", "Minutes", "Events", "Faults")
+    return _table([*shape_of, *silences, "Memory MiB/min", "Verdict"], rows)
 
 
 def verifiers_table(path: Path) -> str:
@@ -121,6 +126,10 @@ def verifiers_table(path: Path) -> str:
         times = [f"{quantile(found['recovery_s'], share):.1f}" for share in (0.5, 1.0)]
         rows.append([found["copier"], *counts, *times])
     return _table(["Copier", "Messages", "Kills", "Lost", "Doubled", "Recovery p50 s", "Longest s"], rows)
+
+
+def _figure(number: float | None) -> str:
+    return "" if number is None else f"{number:.1f}"
 
 
 def _seconds(ordered: Sequence[float], share: float) -> str:
