@@ -142,3 +142,5 @@ def _tell(plan: Plan, seen: Seen, folder: Path) -> None:
         typer.echo(
             f"\nHeld: {done} faults, {seen.findings.events:,} events, each in exactly one place. Seed {plan.seed}."
         )
+    if plan.keep:
+        typer.echo(f"Kafka still runs. To end it: stream kafka stop --folder {folder / 'kafka'}")
