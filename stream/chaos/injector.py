@@ -21,7 +21,10 @@ from stream.devkafka.registry_server import RegistryServer
 from stream.errors import ExitCode
 
 AFTERMATH_S: Final = 15.0
-"""So long after a fault of the registry or of a broker a worker that could not start is excused."""
+"""So long after a fault of the registry, a broker or the network a worker that could not start is excused."""
+TAKEN_FOR_ANOTHER: Final = "fenced by other consumer with same group.instance.id"
+"""When the group's coordinator dies, or a connection to it is cut, while a static member joins, and the answer is lost,
+librdkafka 2.16 joins again under its old member id, which is fenced by its own new one."""
 LEAVES_WITHIN_S: Final = 30.0
 REFUSED: Final = "SHA-256 differs"
 """What the line of a worker says that refuses a model file."""
@@ -52,6 +55,8 @@ class Injector:
     """What a worker did that it must not."""
     refusals: int = 0
     """Workers that refused the wrong model file."""
+    taken_for_another: int = 0
+    """Workers that ended because they were fenced by their own attempt to join the group."""
     _ends: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     _leaving: list[tuple[Worker, float]] = field(default_factory=list)
     _armed: dict[int, tuple[Fault, Worker]] = field(default_factory=dict)
@@ -86,7 +91,7 @@ class Injector:
         """End what is over, and see what came of it."""
         now_s = self.clock()
         if not self.brokers.idle():
-            self._brokers_s = now_s
+            self._brokers_s = max(self._brokers_s, now_s)
         if self.registry.failing:
             self._registry_s = now_s
         for end in [end for end in self._ends if end[0] <= now_s]:
@@ -113,6 +118,10 @@ class Injector:
                 return "it refused a model file with another hash"
         elif worker.code == ExitCode.UNREACHABLE and now_s - max(self._registry_s, self._brokers_s) < AFTERMATH_S:
             return "the registry or a broker was away when it started"
+        elif worker.code == ExitCode.FATAL and now_s - self._brokers_s < AFTERMATH_S:
+            if any(TAKEN_FOR_ANOTHER in line for line in worker.refusals):
+                self.taken_for_another += 1
+                return "it was fenced by its own earlier attempt to join, whose answer was lost"
         return ""
 
     def _slot(self, wanted: int) -> int | None:
@@ -173,6 +182,7 @@ class Injector:
 
     def _network(self, fault: Fault) -> None:
         assert self.network is not None
+        self._brokers_s = self.clock() + fault.lasts_s
         self._later(fault.lasts_s, self.network.hit(fault))
 
     def _model(self, fault: Fault) -> None:

@@ -63,6 +63,7 @@ def reckon(plan: Plan, injector: Injector, progress: Progress, missed: int, seco
         exit_codes=tuple(codes),
         wrong=tuple(injector.wrong),
         refusals=injector.refusals,
+        taken_for_another=injector.taken_for_another,
         died_of_full_disk=injector.brokers.died_of_full_disk,
         held=injector.network.held if injector.network else 0,
         starts=crew.starts,

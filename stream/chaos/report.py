@@ -48,6 +48,7 @@ def facts(plan: Plan, seen: Seen) -> dict[str, Any]:
         "worker_recoveries": seen.recoveries,
         "workers_ended_excused": sum(bool(e.excused) for e in seen.ended),
         "model_refusals": seen.refusals,
+        "workers_taken_for_another": seen.taken_for_another,
         "requests_held": seen.held,
         "brokers_died_of_full_disk": seen.died_of_full_disk,
         "counters": {
@@ -99,6 +100,7 @@ def rows(seen: Seen) -> list[tuple[str, object, str]]:
         ("the same, with nothing broken, s", seen.longest_healthy_silence_s, ""),
         ("requests that came late", seen.held, "held back by the proxy, then let go"),
         ("model files refused", seen.refusals, "at least one a swap"),
+        ("workers that ended by themselves", len(seen.ended), "each for a reason, and started again"),
         ("worker processes", seen.starts, "one for each death, and the first ones"),
         ("recoveries of workers", seen.recoveries, "batches that were read again"),
         ("memory of a worker, MiB a minute", slope, "nobody lived long enough" if slope is None else ""),

@@ -102,7 +102,7 @@ def _detail(chance: random.Random, kind: Kind, brokers: int) -> str:
         case Kind.CUT:
             return ("all", f"broker {int(two * brokers)}", f"before {step}", f"after {step}")[int(one * 4)]
         case Kind.DELAY:
-            return f"{int(20 + one * 280)} ms"
+            return f"{int(20 + one * 130)} ms"
         case Kind.HOLD:
             return f"{step} {('hang', 'cut')[int(one * 2)]}"
         case _:

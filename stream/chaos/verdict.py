@@ -70,6 +70,8 @@ class Seen:
     exit_codes: tuple[int, ...]
     wrong: tuple[str, ...]
     refusals: int
+    taken_for_another: int
+    """Workers that ended, fenced by their own attempt to join the group, and were started again."""
     died_of_full_disk: int
     held: int
     """Requests that reached Kafka late."""

@@ -23,7 +23,7 @@ RESULTS: Final = ROOT / "docs" / "reliability"
 PROFILES: Final[Mapping[str, Sequence[str]]] = {
     # a single broker is never stopped; four or five parts make 1,000 kills over 5,000,000 events
     "kills": ("--faults=kill", "--brokers=1", "--workers=3", "--minutes=12", "--every=2.5", "--rate=2500"),
-    "brokers": ("--faults=broker-kill", "--brokers=3", "--workers=2", "--minutes=12", "--every=4", "--rate=1000"),
+    "brokers": ("--faults=broker-kill", "--brokers=3", "--workers=2", "--minutes=13", "--every=4", "--rate=1000"),
     "failpoints": ("--faults=failpoint", "--brokers=1", "--workers=3", "--minutes=11", "--every=3", "--rate=1000"),
     "spaced": ("--faults=kill,stop,leave", "--brokers=1", "--workers=3", "--minutes=11", "--every=12", "--rate=1000"),
     "all": ("--brokers=3", "--workers=3", "--minutes=11", "--every=4", "--rate=1000"),

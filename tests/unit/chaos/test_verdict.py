@@ -32,6 +32,7 @@ HELD = Seen(
     exit_codes=(0, 0, 0),
     wrong=(),
     refusals=1,
+    taken_for_another=0,
     died_of_full_disk=0,
     held=0,
     starts=12,
