@@ -110,18 +110,17 @@ class Injector:
     def excuse(self, worker: Worker) -> str:
         """Why a worker that ended by itself had to; "" when it had not."""
         now_s = self.clock()
+        away = now_s - max(self._registry_s, self._brokers_s) < AFTERMATH_S
         if worker.slot in self._armed and worker.code == -signal.SIGKILL:
             return "failpoint"
-        if worker.code == ExitCode.CONFIGURATION and now_s < self._model_wrong_until_s:
-            if any(REFUSED in line for line in worker.refusals):
-                self.refusals += 1
-                return "it refused a model file with another hash"
-        elif worker.code == ExitCode.UNREACHABLE and now_s - max(self._registry_s, self._brokers_s) < AFTERMATH_S:
+        if worker.code == ExitCode.CONFIGURATION and now_s < self._model_wrong_until_s and worker.said(REFUSED):
+            self.refusals += 1
+            return "it refused a model file with another hash"
+        if worker.code == ExitCode.UNREACHABLE and away:
             return "the registry or a broker was away when it started"
-        elif worker.code == ExitCode.FATAL and now_s - self._brokers_s < AFTERMATH_S:
-            if any(TAKEN_FOR_ANOTHER in line for line in worker.refusals):
-                self.taken_for_another += 1
-                return "it was fenced by its own earlier attempt to join, whose answer was lost"
+        if worker.code == ExitCode.FATAL and away and worker.said(TAKEN_FOR_ANOTHER):
+            self.taken_for_another += 1
+            return "it was fenced by its own earlier attempt to join, whose answer was lost"
         return ""
 
     def _slot(self, wanted: int) -> int | None:

@@ -72,6 +72,10 @@ class Worker:
         for line in whole.splitlines():
             self._note(line)
 
+    def said(self, words: str) -> bool:
+        """Whether these words are in what it said before it ended."""
+        return any(words in line for line in self.refusals)
+
     def send(self, number: signal.Signals) -> None:
         if self.alive:
             os.kill(self.popen.pid, number)
