@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -16,9 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from stream.chaos.project import INPUT
 from stream.chaos.recovery import Memory
 from stream.devkafka.process import Process, resident_bytes
 from stream.errors import FatalError
+from stream.metrics import table
 
 STOP_WITHIN_S: Final = 30.0
 PAGE_S: Final = 1.0
@@ -27,10 +31,6 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.3, 3.0
 SAMPLE_EVERY_S: Final = 1.0
 TAIL_LINES: Final = 12
 MAX_SAMPLES: Final = 5_000
-_LAG: Final = re.compile(
-    r'^stream_consumer_lag_events\{[^}]*partition="(\d+)"[^}]*topic="chaos\.in"[^}]*\}', re.MULTILINE
-)
-_COUNTER: Final = re.compile(r'^stream_events_total\{[^}]*outcome="(\w+)"[^}]*\} (\S+)$', re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -91,11 +91,12 @@ class Worker:
 
     def partitions(self) -> frozenset[int]:
         """Those of the input that it has, as its metrics said within the last second."""
-        return frozenset(int(found) for found in _LAG.findall(self.page("metrics")))
+        samples = self._samples(table.LAG_EVENTS)
+        return frozenset(int(s.labels["partition"]) for s in samples if s.labels["topic"] == INPUT)
 
     def ask_counters(self) -> None:
         """Remember what its metrics say now."""
-        found = {name: int(float(number)) for name, number in _COUNTER.findall(self.page("metrics"))}
+        found = {s.labels["outcome"]: int(s.value) for s in self._samples(table.EVENTS)}
         self.metrics = found or self.metrics
 
     def sample(self, now_s: float) -> None:
@@ -108,6 +109,11 @@ class Worker:
 
     def tail(self) -> str:
         return "\n".join(self.log.read_text("utf-8", errors="replace").splitlines()[-TAIL_LINES:])
+
+    def _samples(self, metric: table.Metric) -> list[Sample]:
+        """Those of a metric, the moments of their creation left out; none when the page does not answer."""
+        families = text_string_to_metric_families(self.page("metrics"))
+        return [s for family in families for s in family.samples if s.name == metric.name]
 
     def _note(self, line: bytes) -> None:
         try:
