@@ -78,7 +78,6 @@ def _names(name: str, label: str, query: str) -> Json:
         "label": label,
         "type": "query",
         "datasource": SOURCE,
-        "definition": query,
         "query": {"query": query, "refId": name},
         "regex": "",
         "refresh": 2,
@@ -119,16 +118,21 @@ def _annotation(name: str, color: str, expr: str, title: str) -> Json:
 
 
 def _link(board: Board) -> Json:
+    return _to(board.title.removeprefix("stream: "), f"/d/{board.uid}", board.description)
+
+
+def _to(title: str, url: str, tooltip: str = "", *, keep: bool = True) -> Json:
+    """keep: the time range and the variables go along."""
     return {
-        "title": board.title.removeprefix("stream: "),
+        "title": title,
         "type": "link",
-        "url": f"/d/{board.uid}",
-        "tooltip": board.description,
+        "url": url,
+        "tooltip": tooltip,
         "icon": "dashboard",
         "tags": [],
         "asDropdown": False,
-        "includeVars": True,
-        "keepTime": True,
+        "includeVars": keep,
+        "keepTime": keep,
         "targetBlank": False,
     }
 
@@ -169,7 +173,7 @@ def _panel(panel: Panel, number: int, place: Mapping[str, int]) -> Json:
     }
     if panel.board:
         url = f"/d/{panel.board}?${{__url_time_range}}&{KEPT}"
-        found["links"] = [{"title": "What is behind it", "url": url, "targetBlank": False}]
+        found["links"] = [_to("What is behind it", url, keep=False)]
     if panel.kind is Kind.TABLE:
         hidden = {"Time": True, "Value": True, "__name__": True, "alertstate": True}
         found["transformations"] = [{"id": "organize", "options": {"excludeByName": hidden}}]
@@ -286,9 +290,5 @@ _OPTIONS: Final[Mapping[Kind, Json]] = {
         "filterValues": {"le": 1e-9},
         "showValue": "never",
     },
-    Kind.TABLE: {
-        "cellHeight": "sm",
-        "showHeader": True,
-        "footer": {"show": False, "reducer": ["sum"], "countRows": False, "fields": ""},
-    },
+    Kind.TABLE: {"cellHeight": "sm", "showHeader": True},
 }

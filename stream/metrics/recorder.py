@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from importlib.metadata import version
 from typing import NamedTuple
 
+import numpy as np
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.core import Metric as Family
@@ -195,6 +196,8 @@ class Metrics:
             if metric.kind is Kind.COUNTER and all(label.values for label in metric.labels[1:]):
                 for labels in itertools.product(*(label.values for label in metric.labels[1:])):
                     self._ledger.add(metric, 0, *labels)
+            elif metric.kind is Kind.HISTOGRAM and len(metric.labels) == 1:
+                self._ledger.observe(metric, np.zeros(0))
         for topic in self._topics:
             self._ledger.add(table.RECEIVED, 0, topic)
             self._ledger.set(table.ASSIGNED, 0, topic)

@@ -1,0 +1,85 @@
+"""Boards and alerts against a real Prometheus that scrapes real workers while things go wrong.
+
+The rules are those of deploy/prometheus with shorter durations, made from the same description.
+"""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from acceptance import watched as w
+from acceptance.running import Project, Worker, wait_until
+from acceptance.watched import Watched
+
+from deploy.monitoring.servers import Monitoring, program
+
+ROOT = Path(__file__).parents[2]
+PROMETHEUS = ROOT / "deploy" / "prometheus"
+
+pytestmark = pytest.mark.timeout(400)
+
+
+def check(*arguments: str | Path, given: str | None = None) -> str:
+    """The output of promtool; it fails with what promtool says."""
+    command = [program("promtool"), *map(str, arguments)]
+    done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_prometheus_takes_the_configuration_and_the_rules() -> None:
+    assert "valid prometheus config" in check("check", "config", PROMETHEUS / "prometheus.yml")
+    assert "SUCCESS" in check("check", "rules", "--lint-fatal", *sorted((PROMETHEUS / "rules").glob("*.yml")))
+
+
+def test_each_alert_fires_for_what_is_sick_and_for_nothing_else() -> None:
+    assert "SUCCESS" in check("test", "rules", PROMETHEUS / "tests" / "alerts.yml")
+
+
+@pytest.fixture
+def watched(project, tmp_path: Path) -> Iterator[Watched]:
+    made: Project = project("watched", partitions=4)
+    w.write_pipeline(made)
+    with Monitoring(tmp_path / "monitoring", scale=w.QUICK, interval_s=1.0) as monitoring:
+        found = Watched(made, monitoring)
+        with found.under_load():
+            yield found
+            found.order()
+
+
+def await_commits(worker: Worker, more: float = 1) -> None:
+    before = worker.metric("stream_transactions_total", outcome="committed")
+    wait_until(lambda: worker.metric("stream_transactions_total", outcome="committed") > before + more, "commits")
+
+
+def test_every_panel_shows_something_and_alerts_reach_alertmanager(watched: Watched) -> None:
+    first = watched.start("one")
+    await_commits(first)
+    page = first.page("/metrics")[1]
+    check("check", "metrics", given=page)
+
+    second = watched.start("two")  # its partitions are taken from the first one: a rebalance
+    await_commits(second)
+    panels = w.panels_of(watched)
+    panels.look()
+    watched.order(away=True)
+    watched.await_alerts(["StreamPaused", "StreamDeliveryBudgetFast"])
+    watched.order()
+    await_commits(first)
+    watched.fence("one")
+    watched.await_alerts(["StreamFenced", "StreamDeadLetterRatio", "StreamDeadLettersOld"])
+    wait_until(panels.look, "every panel shows something", standing=lambda: str(sorted(panels.left)))
+
+    watched.order(stuck=True)
+    watched.await_alerts(
+        ["StreamLoopStuck", "StreamNoCommit", "StreamRetryTierOld", "StreamLagGrowing", "StreamFreshnessBudgetFast"]
+    )
+    assert (watched.value("max(stream_consumer_lag_seconds)") or 0) > 5, "behind, although the loop tells nothing"
+    watched.order()
+    wait_until(lambda: "StreamLoopStuck" not in watched.firing(), "it is over when the loop goes on")
+
+    second.kill()
+    watched.await_alerts(["StreamWorkerDown"])
+    first.kill()
+    watched.await_alerts(["StreamNoWorkers"])
