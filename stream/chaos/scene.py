@@ -34,6 +34,8 @@ TOPICS_WITHIN_S: Final = 30.0
 TRY_AGAIN_S: Final = 0.1
 PARTITIONS: Final = 6
 SESSION_MS: Final = "6000"
+KEPT: Final = frozenset({"STREAM_TRANSPORT", "STREAM_CODEC"})
+"""The user's own variables that workers are given: which of the product's parts is put to the test."""
 HIGH, LOW, DEAD, WAITING = "chaos.high", "chaos.low", "chaos.dlq", "chaos.retry.1h"
 ENDS: Final[Mapping[str, Place]] = {HIGH: Place.HIGH, LOW: Place.LOW, DEAD: Place.DEAD, WAITING: Place.WAITING}
 PASSING: Final = ("chaos.retry.1s", "chaos.retry.2s")
@@ -100,7 +102,8 @@ class Scene:
         shutil.rmtree(cluster.folder, ignore_errors=True)
 
     def _variables(self, bootstrap: str, registry: RegistryServer) -> dict[str, str]:
-        plain = {name: text for name, text in self.environ.items() if not name.startswith("STREAM_")}
+        own = {name for name in self.environ if name.startswith("STREAM_")} - KEPT
+        plain = {name: text for name, text in self.environ.items() if name not in own}
         return {
             **plain,
             "STREAM_KAFKA_BOOTSTRAP_SERVERS": bootstrap,

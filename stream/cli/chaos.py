@@ -21,14 +21,15 @@ INTERRUPTED: Final = 130
 EXAMPLES: Final = """\
 [bold]Examples[/bold]
 
-  stream chaos                              two minutes of faults, on three brokers
-  stream chaos --seed 7                     the faults of that seed again
+  stream chaos                      two minutes of faults, three brokers
+  stream chaos --seed 7             the faults of that seed again
+  stream chaos --seed 7 --plan      only say what they are
   stream chaos --faults kill,broker-kill --minutes 10 --every 3
   stream chaos --brokers 1 --output json
-  stream chaos --plan --seed 7              only say what would happen
 
-Exit code 0: every promise held. 1: one was broken, and which. The faults follow
-from the seed; the machine's timing does not."""
+Exit code 0: every promise held. 1: one was broken, and which. The faults
+follow from the seed; the machine's timing does not. Workers are given
+STREAM_TRANSPORT and STREAM_CODEC, if they are set."""
 
 
 def command(
@@ -51,9 +52,10 @@ def command(
 ) -> None:
     """Run a pipeline on a Kafka of its own, break it on purpose, and check every event.
 
-    Workers are killed, stopped, added and taken away, brokers killed, the
-    registry fails, the model file is swapped, a disk fills. In the end a
-    reader of its own compares what is there with what must be.
+    Workers are killed, stopped, added and taken away, brokers killed,
+    connections cut, requests held back, the registry fails, the model file is
+    swapped, a disk fills. In the end a reader of its own compares what is
+    there with what must be.
     """
     from stream.chaos.report import facts
     from stream.chaos.run import Run
