@@ -8,7 +8,7 @@ PROFILE ?= kills
 SEEDS  ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install test check lint types unit acceptance chaos chaos-long verifiers demo bench bench-all bench-growth docs clean fuzz sanitize tools
+.PHONY: help install test check lint types unit acceptance chaos chaos-long verifiers demo bench bench-all bench-growth docs clean fuzz sanitize tools watch test-deploy
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -52,6 +52,12 @@ chaos-long: install  ## the long runs of docs/reliability.md: make chaos-long PR
 
 verifiers: install  ## Kafka's own copier and a worker in its place, under the same kills
 	$(BIN)/python tests/chaos/verifiers.py $(ARGS)
+
+watch: install tools  ## the demonstration with Prometheus, Alertmanager and the boards, until Ctrl-C; no Docker
+	$(BIN)/python -m deploy.monitoring.watch $(ARGS)
+
+test-deploy: install tools  ## every alert driven to firing by its cause (about 10 minutes)
+	$(BIN)/pytest tests/deploy $(ARGS)
 
 demo: install  ## watch 336,776 flights go through, exactly once, over a killed worker
 	$(BIN)/stream demo $(ARGS)

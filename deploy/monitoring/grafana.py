@@ -173,7 +173,7 @@ def _panel(panel: Panel, number: int, place: Mapping[str, int]) -> Json:
     }
     if panel.board:
         url = f"/d/{panel.board}?${{__url_time_range}}&{KEPT}"
-        found["links"] = [_to("What is behind it", url, keep=False)]
+        found["links"] = [_to(f"More: {panel.board.removeprefix('stream-')}", url, keep=False)]
     if panel.kind is Kind.TABLE:
         hidden = {"Time": True, "Value": True, "__name__": True, "alertstate": True}
         found["transformations"] = [{"id": "organize", "options": {"excludeByName": hidden}}]

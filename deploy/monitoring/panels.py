@@ -115,6 +115,6 @@ def _selected(found: re.Match[str]) -> str:
     variables = ['instance=~"$instance"'] if name.startswith(WITHOUT_PIPELINE) else ['pipeline=~"$pipeline"']
     if name.startswith("stream_") and name != "stream_build_info":
         variables.append('instance=~"$instance"')
-    if name.startswith(("up", "scrape_")):
+    if name.startswith(("up", "scrape_", "process_")):
         variables.insert(0, 'job="stream"')
     return f"{name}{{{','.join([*([labels] if labels else []), *variables])}}}"

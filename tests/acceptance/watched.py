@@ -6,11 +6,9 @@ import json
 import math
 import re
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 from acceptance import tiny
@@ -44,7 +42,6 @@ OBEDIENCE: Final = '''\
 """Does what orders.json beside it says."""
 import json
 import time
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -79,7 +76,7 @@ class Watched:
     project: Project
     monitoring: Monitoring
     addresses: dict[str, str] = field(default_factory=dict)
-    _orders: dict[str, Any] = field(default_factory=dict)
+    workers: dict[str, Worker] = field(default_factory=dict)
     _rate: float = 150.0
     _mixture: str = "bad"
     _ended: threading.Event = field(default_factory=threading.Event)
@@ -95,7 +92,11 @@ class Watched:
         """A worker at an address of its own, the same whenever it is started again."""
         address = self.addresses.setdefault(instance, free_address())
         self.monitoring.scrape(list(self.addresses.values()))
-        return self.project.start(instance=instance, STREAM_HTTP_ADDRESS=address)
+        self.workers[instance] = self.project.start(instance=instance, STREAM_HTTP_ADDRESS=address)
+        return self.workers[instance]
+
+    def runs(self, instance: str) -> bool:
+        return instance in self.workers and self.workers[instance].alive
 
     def load(self, *, rate: float, mixture: str) -> None:
         """Events a second, and of which kind: "good", or "bad" (a fifth fails, each stage in its way)."""
@@ -149,12 +150,14 @@ class Watched:
             raise error
 
     def _produce(self) -> None:
-        number = 0
+        number, due = 0, 0.0
         try:
             while not self._ended.wait(0.1):
-                count = max(1, round(self._rate * 0.1))
-                self.project.io.produce(self.project.input, _events(range(number, number + count), self._mixture))
-                number += count
+                due += self._rate * 0.1
+                if due >= 1:
+                    events = range(number, number + int(due))
+                    self.project.io.produce(self.project.input, _events(events, self._mixture))
+                    number, due = events.stop, due - len(events)
         except BaseException as error:  # told by the thread that started this one
             self._errors.append(error)
 
@@ -212,16 +215,6 @@ def panels_of(watched: Watched) -> Panels:
             "$__range": f"{RANGE_S}s",
         },
     )
-
-
-def seconds_of(call: Callable[[], Any]) -> float:
-    began = time.monotonic()
-    call()
-    return time.monotonic() - began
-
-
-def project_folder(watched: Watched) -> Path:
-    return watched.project.folder
 
 
 def _events(numbers: Iterable[int], mixture: str) -> Iterator[Input]:

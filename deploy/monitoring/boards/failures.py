@@ -23,7 +23,7 @@ _NOW = (
         "Dead letters, in this time",
         "short",
         "Written in the time the board shows. Count those that wait: `stream dlq list PIPELINE`.",
-        Query('sum(increase(stream_events_total{outcome="dead_letter"}[$__range]))'),
+        Query('round(sum(increase(stream_events_total{outcome="dead_letter"}[$__range])))'),
         width=6,
     ),
     number(
@@ -39,7 +39,7 @@ _NOW = (
         "Waiting to be tried again",
         "short",
         "Events in the retry tiers, at most: transaction markers count too. Grows: what they wait for is still away.",
-        Query("sum(stream_retry_waiting_events) or vector(0)"),
+        Query("sum(max by (pipeline, tier) (stream_retry_waiting_events)) or vector(0)"),
         width=6,
         steps=(Step(0, "green"), Step(10_000, "orange")),
     ),
@@ -53,16 +53,18 @@ _LETTERS = (
         Query("sum by (stage, reason) (rate(stream_dead_letters_total[$__rate_interval]))", "{{stage}}: {{reason}}"),
         width=12,
         stacked=True,
+        empty="no event has become a dead letter",
     ),
     bars(
         "Dead letters in this time, by stage and reason",
         "short",
         "The longest bar is what to mend first.",
         Query(
-            "sort_desc(sum by (stage, reason) (increase(stream_dead_letters_total[$__range])) > 0)",
+            "sort_desc(round(sum by (stage, reason) (increase(stream_dead_letters_total[$__range]))) > 0)",
             "{{stage}}: {{reason}}",
         ),
         width=12,
+        empty="no event has become a dead letter",
     ),
 )
 _VALIDATION = (
@@ -76,16 +78,18 @@ _VALIDATION = (
             "{{expectation}} ({{severity}})",
         ),
         width=12,
+        empty="every event has met every expectation",
     ),
     bars(
         "Expectations not met in this time",
         "short",
         "By suite and expectation. Right data and a wrong expectation: change the suite, then replay.",
         Query(
-            "sort_desc(sum by (suite, expectation) (increase(stream_validation_failures_total[$__range])) > 0)",
+            "sort_desc(round(sum by (suite, expectation) (increase(stream_validation_failures_total[$__range]))) > 0)",
             "{{suite}}: {{expectation}}",
         ),
         width=12,
+        empty="every event has met every expectation",
     ),
 )
 _RETRIES = (
@@ -95,13 +99,15 @@ _RETRIES = (
         "By stage and reason. busy or timeout of an http stage: its service is overloaded or away.",
         Query("sum by (stage, reason) (rate(stream_retries_total[$__rate_interval]))", "{{stage}}: {{reason}}"),
         stacked=True,
+        empty="no event was sent to a retry tier",
     ),
     lines(
         "Waiting in the retry tiers",
         "short",
         "Events not tried again yet, at most. A tier that only grows: its events fail each time.",
-        Query("sum by (pipeline, tier) (stream_retry_waiting_events)", "{{pipeline}} {{tier}}"),
+        Query("max by (pipeline, tier) (stream_retry_waiting_events)", "{{pipeline}} {{tier}}"),
         stacked=True,
+        empty="no pipeline here has retry tiers",
     ),
     lines(
         "Retries overdue by",

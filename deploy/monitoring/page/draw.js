@@ -39,6 +39,8 @@ function duration(v) {
 
 export const shown = (panel, value) => (UNITS[panel.fieldConfig.defaults.unit] ?? short)(value);
 
+const clock = (at) => new Date(at * 1000).toTimeString().slice(0, 5);
+
 function element(tag, className, text) {
   const made = document.createElement(tag);
   if (className) made.className = className;
@@ -134,7 +136,7 @@ function drawLines(panel, found, time, box, marks) {
     cursor: { y: false },
     scales: { y: { range: (_, low, high) => [Math.min(0, low), panel.fieldConfig.defaults.max ?? (high || 1) * 1.05] } },
     axes: [
-      { stroke: ink, grid },
+      { stroke: ink, grid, values: (_, ticks) => ticks.map(clock) },
       { stroke: ink, grid, size: 64, values: (_, ticks) => ticks.map((v) => shown(panel, v)) },
     ],
     series: [{}, ...order.map((i) => ({
@@ -224,8 +226,7 @@ function drawHeatmap(panel, found, time, box) {
   }
   ctx.fillStyle = getComputedStyle(document.body).getPropertyValue("--dim");
   [0.05, 0.5, 0.95].forEach((part) => {
-    const when = new Date(at[Math.floor(part * (at.length - 1))] * 1000);
-    ctx.fillText(when.toTimeString().slice(0, 5), left + part * (canvas.width - left) - 14, canvas.height - 4);
+    ctx.fillText(clock(at[Math.floor(part * (at.length - 1))]), left + part * (canvas.width - left) - 14, canvas.height - 4);
   });
 }
 

@@ -13,7 +13,7 @@ export async function get(path, parameters = {}) {
 // The time to show: seconds since the epoch, and the distance of two points.
 export function span(rangeS, scrapeS) {
   const step = Math.max(scrapeS, Math.ceil(rangeS / POINTS));
-  const end = Math.floor(Date.now() / 1000 / step) * step;
+  const end = Math.floor((Date.now() / 1000 - scrapeS) / step) * step;  // what is newer is not scraped yet
   return { start: end - rangeS, end, step, rate: Math.max(4 * scrapeS, step + scrapeS), range: rangeS };
 }
 

@@ -14,7 +14,7 @@ from deploy.monitoring import grafana
 from deploy.monitoring.__main__ import files
 from deploy.monitoring.alerts import ALERTS
 from deploy.monitoring.boards import BOARDS
-from deploy.monitoring.panels import Panel, Query
+from deploy.monitoring.panels import Kind, Panel, Query
 from deploy.monitoring.slo import RECORDINGS
 from stream.metrics import METRICS
 from stream.metrics import Kind as MetricKind
@@ -151,3 +151,8 @@ def test_the_provisioned_source_and_folder_are_those_of_the_boards() -> None:
     assert (source["type"], source["uid"]) == ("prometheus", "prometheus")
     assert source["jsonData"]["timeInterval"] == scraped, "or $__rate_interval is too short for a rate"
     assert provider["options"]["path"] == "/var/lib/grafana/dashboards/stream"
+
+
+def test_kinds_are_those_that_the_page_of_make_watch_draws() -> None:
+    drawn = (ROOT / "deploy/monitoring/page/draw.js").read_text()
+    assert {kind.value for kind in Kind} <= set(re.findall(r"^  (\w+): draw", drawn, re.MULTILINE))
