@@ -23,8 +23,8 @@ RESULTS: Final = ROOT / "docs" / "reliability"
 PROFILES: Final[Mapping[str, Sequence[str]]] = {
     # a single broker is never stopped; four or five parts make 1,000 kills over 5,000,000 events
     "kills": ("--faults=kill", "--brokers=1", "--workers=3", "--minutes=12", "--every=2.5", "--rate=2500"),
-    "brokers": ("--faults=broker-kill", "--brokers=3", "--workers=2", "--minutes=13", "--every=4", "--rate=1000"),
-    "failpoints": ("--faults=failpoint", "--brokers=1", "--workers=3", "--minutes=11", "--every=3", "--rate=1000"),
+    "brokers": ("--faults=broker-kill", "--brokers=3", "--workers=2", "--minutes=10", "--every=4", "--rate=1000"),
+    "failpoints": ("--faults=failpoint", "--brokers=1", "--workers=3", "--minutes=11", "--every=6", "--rate=1000"),
     "spaced": ("--faults=kill,stop,leave", "--brokers=1", "--workers=3", "--minutes=11", "--every=12", "--rate=1000"),
     "all": ("--brokers=3", "--workers=3", "--minutes=11", "--every=4", "--rate=1000"),
     "consumer": (
@@ -56,17 +56,16 @@ def commit() -> str:
 def run(profile: str, seed: int, folder: Path) -> dict[str, object]:
     """One part. Raises CalledProcessError when it could not be judged."""
     options = [*PROFILES[profile], f"--seed={seed}", "--output=json", f"--folder={folder}"]
-    finished = subprocess.run(
-        [sys.executable, "-m", "stream", "chaos", *options],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        timeout=LONGEST_S,
-        check=False,
-    )
-    if finished.returncode not in (0, 1) or not finished.stdout.strip():
-        raise subprocess.CalledProcessError(finished.returncode, finished.args)
-    facts: dict[str, object] = json.loads(finished.stdout.splitlines()[-1])
+    command = [sys.executable, "-m", "stream", "chaos", *options]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            told, _ = process.communicate(timeout=LONGEST_S)
+        except BaseException:
+            process.terminate()  # it ends its workers and brokers first
+            raise
+    if process.returncode not in (0, 1) or not told.strip():
+        raise subprocess.CalledProcessError(process.returncode, command)
+    facts: dict[str, object] = json.loads(told.splitlines()[-1])
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return {"profile": profile, "at": now, "commit": commit(), **facts}
 
