@@ -106,7 +106,10 @@ def runs_table(results: Results) -> str:
     rows = []
     for run in results.runs:
         faults = ", ".join(f"{number} {kind}" for kind, number in run["faults"].items())
-        verdict = "held" if run["held"] else "broken: " + "; ".join(str(p).splitlines()[0] for p in run["broken"])
+        again = ", judged again" if "judged_again" in run else ""
+        verdict = (
+            f"held{again}" if run["held"] else "broken: " + "; ".join(str(p).splitlines()[0] for p in run["broken"])
+        )
         silence = [f"{run['longest_silence_s']:.1f}", _figure(run.get("longest_healthy_silence_s"))]
         memory = _figure(run.get("memory_slope_mib_per_min"))
         shape = f"{run['workers']} / {run['brokers']}, {run['protocol']}"
