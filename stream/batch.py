@@ -175,12 +175,14 @@ class Result:
     """What a stage answers for the n events it was given: passed + set aside = n.
 
     warnings counts, by (suite, expectation), warning expectations that were not met: once a row,
-    or once a batch for expectations about the whole batch.
+    or once a batch for expectations about the whole batch. scores: a sample of the numbers that a model
+    answered with, by column.
     """
 
     batch: Batch
     failures: Sequence[Failure] = ()
     warnings: Counter[tuple[str, str]] = field(default_factory=Counter)
+    scores: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +227,10 @@ class StageReport:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of every message of a poll: outputs + failures + filtered = messages."""
+    """What became of every message of a poll: outputs + failures + filtered = messages.
+
+    scores: a sample of the numbers that models answered with, by (stage, column).
+    """
 
     messages: Messages
     outputs: Sequence[Rows]
@@ -234,6 +239,7 @@ class Outcome:
     warnings: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     warning_counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     reports: Sequence[StageReport] = ()
+    scores: Mapping[tuple[str, str], npt.NDArray[np.float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         accounted = sum(map(len, self.outputs)) + len(self.failures) + self.filtered

@@ -82,6 +82,7 @@ class Pipeline:
             warnings=run.warnings,
             warning_counts=run.warning_counts,
             reports=run.reports,
+            scores=run.scores,
         )
 
     def hurry(self) -> None:
@@ -106,6 +107,7 @@ class _Run:
     warnings: dict[int, tuple[str, ...]] = field(default_factory=dict)
     warning_counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     reports: list[StageReport] = field(default_factory=list)
+    scores: dict[tuple[str, str], npt.NDArray[np.float64]] = field(default_factory=dict)
 
     def step(self, name: str, events: int, work: Callable[[], Result]) -> Batch:
         """Run one step; it must answer for every event it was given."""
@@ -116,6 +118,7 @@ class _Run:
         self.failures += result.failures
         self.warnings.update(result.batch.warnings)
         self.warning_counts += result.warnings
+        self.scores.update({(name, column): values for column, values in result.scores.items()})
         self.reports.append(StageReport(name, self.clock() - started, passed, failed))
         return result.batch
 
@@ -174,13 +177,14 @@ def _join(first: Result, second: Result) -> Result:
     """Two results as one; a half of which nothing is left may still have the columns from before the stage."""
     failures = [*first.failures, *second.failures]
     warnings = first.warnings + second.warnings
+    scores = {**second.scores, **first.scores}  # a sample: that of one half will do
     left = [r.batch for r in (first, second) if len(r.batch)]
     if len(left) < 2:
-        return Result(left[0] if left else first.batch, failures, warnings)
+        return Result(left[0] if left else first.batch, failures, warnings, scores)
     a, b = left
     columns = pa.concat_batches([a.columns, b.columns])
     marks: Mapping[int, tuple[str, ...]] = {**a.warnings, **b.warnings}
-    return Result(Batch(a.messages, np.concatenate([a.rows, b.rows]), columns, marks), failures, warnings)
+    return Result(Batch(a.messages, np.concatenate([a.rows, b.rows]), columns, marks), failures, warnings, scores)
 
 
 def _sizes(messages: Messages, rows: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

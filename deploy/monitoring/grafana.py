@@ -169,7 +169,7 @@ def _panel(panel: Panel, number: int, place: Mapping[str, int]) -> Json:
         "datasource": SOURCE,
         "targets": [_target(panel, query, "ABCDEF"[i]) for i, query in enumerate(panel.queries)],
         "fieldConfig": {"defaults": _defaults(panel), "overrides": _overrides(panel)},
-        "options": _OPTIONS[panel.kind],
+        "options": _options(panel),
     }
     if panel.board:
         url = f"/d/{panel.board}?${{__url_time_range}}&{KEPT}"
@@ -178,6 +178,12 @@ def _panel(panel: Panel, number: int, place: Mapping[str, int]) -> Json:
         hidden = {"Time": True, "Value": True, "__name__": True, "alertstate": True}
         found["transformations"] = [{"id": "organize", "options": {"excludeByName": hidden}}]
     return found
+
+
+def _options(panel: Panel) -> Json:
+    if panel.kind is not Kind.HEATMAP:
+        return _OPTIONS[panel.kind]
+    return {**_OPTIONS[panel.kind], "yAxis": {"unit": panel.unit, "axisPlacement": "left", "reverse": False}}
 
 
 def _target(panel: Panel, query: Query, letter: str) -> Json:
@@ -283,7 +289,6 @@ _OPTIONS: Final[Mapping[Kind, Json]] = {
         },
         "cellValues": {"unit": "short"},
         "rowsFrame": {"layout": "auto"},
-        "yAxis": {"unit": "s", "axisPlacement": "left", "reverse": False},
         "legend": {"show": True},
         "tooltip": {"mode": "single", "yHistogram": False, "showColorScale": False},
         "exemplars": {"color": "rgba(255,0,255,0.7)"},

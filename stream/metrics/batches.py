@@ -43,6 +43,9 @@ class Batches:
         self._count_outcomes(outcome, retried)
         self._count_stages(outcome.reports)
         self._count_validation(outcome)
+        for (stage, column), values in outcome.scores.items():
+            if model := self._models.get(stage):
+                self._ledger.observe(table.SCORES, values, *model[:2], column)
 
     def _count_received(self, messages: Messages, now: float) -> None:
         for index, topic in enumerate(messages.topics):

@@ -52,6 +52,11 @@ class Metric:
 _PIPELINE = Label("pipeline", source="its name")
 _CALL_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 86400.0)
+_SCORE = (
+    *(-1000.0, -100.0, -50.0, -20.0, -10.0, -5.0, -2.0, -1.0, -0.5, 0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
+    *(0.9, 0.95, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 1000.0),
+)
+"""Fine between 0 and 1, where probabilities are, and in powers beyond."""
 _EVENTS = (1.0, 10.0, 50.0, 100.0, 500.0, 1000.0, 2500.0, 5000.0, 10_000.0, 25_000.0, 50_000.0, 100_000.0)
 
 
@@ -201,6 +206,13 @@ VALIDATION = _counter(
 )
 INFERENCE_EVENTS = _counter("inference_events_total", "Events that a model scored, or refused.", *_MODEL, _PASSED)
 INFERENCE_SECONDS = _histogram("inference_duration_seconds", "Wall time of one batch in a model.", _CALL_S, *_MODEL)
+SCORES = _histogram(
+    "inference_scores",
+    "Numbers that a model answered with, of at most 1,000 rows a batch. Other shape: other events, or another model.",
+    _SCORE,
+    *_MODEL,
+    Label("output", source="columns of the model's numeric outputs"),
+)
 MODEL = _gauge(
     "model_info",
     "Always 1: the model that a stage runs. Two digests of one version: a package was changed in place.",
@@ -246,7 +258,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     *(RETRIES, RETRY_WAITING, RETRY_DUE),
     *(BATCH, BATCHES, INFLIGHT, TRANSACTIONS, TRANSACTION_SECONDS, LAST_COMMIT, LATENCY),
     *(LAG_EVENTS, LAG_SECONDS, CAUGHT_UP, NEWEST_EVENT, ASSIGNED, REBALANCES, REBALANCE_SECONDS),
-    *(VALIDATION, INFERENCE_EVENTS, INFERENCE_SECONDS, MODEL),
+    *(VALIDATION, INFERENCE_EVENTS, INFERENCE_SECONDS, SCORES, MODEL),
     *(RECOVERIES, PAUSES, KAFKA_ERRORS),
     *(ROUND_TRIP, THROTTLE, QUEUE_EVENTS, QUEUE_BYTES, REQUEST_ERRORS, DISCONNECTS, SENT_BYTES, RECEIVED_WIRE_BYTES),
 )

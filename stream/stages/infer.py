@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -23,6 +24,8 @@ from stream.suggestion import did_you_mean
 
 MODEL_COLUMN: Final = "_model"
 """Stands for an output whose value is the model's name/version."""
+SAMPLE_ROWS: Final = 1000
+"""Of each batch so many rows tell how the results are distributed; the rest costs nothing."""
 
 
 class Settings(BaseModel):
@@ -81,11 +84,20 @@ class Infer:
             columns[self._columns[MODEL_COLUMN]] = repeated(self._model.label, len(prediction.rows))
         keep = np.zeros(len(batch), np.bool_)
         keep[prediction.rows] = True
-        return Result(batch.filter(keep).with_columns(columns), failures)
+        return Result(batch.filter(keep).with_columns(columns), failures, scores=_sample(columns))
 
     def _failure(self, batch: Batch, rejected: Rejected) -> Failure:
         row, facts = int(batch.rows[rejected.row]), {"model": self._model.label}
         return Failure(row, self.name, FailureClass.POISON, rejected.reason, rejected.detail, facts)
+
+
+def _sample(columns: Mapping[str, pa.Array]) -> dict[str, npt.NDArray[np.float64]]:
+    """The first values of each column that holds one number a row, for the metrics."""
+    return {
+        name: array.slice(0, SAMPLE_ROWS).to_numpy(zero_copy_only=False).astype(np.float64)
+        for name, array in columns.items()
+        if pa.types.is_floating(array.type) or pa.types.is_integer(array.type)
+    }
 
 
 def adds(settings: Settings) -> set[str] | None:

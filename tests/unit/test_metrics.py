@@ -210,7 +210,7 @@ def test_a_batch_costs_less_than_a_millisecond() -> None:
 UNITS = ("seconds", "bytes", "events", "info", "state", "ratio")
 PLURAL_THINGS = (
     *("transactions", "dead_letters", "rebalances", "failures", "recoveries", "pauses", "errors"),
-    *("retries", "batches", "disconnects"),
+    *("retries", "batches", "disconnects", "scores"),
 )
 
 
@@ -250,7 +250,8 @@ def test_names_are_unique_and_every_metric_can_be_exposed() -> None:
         Failure(1, "http", FailureClass.TRANSIENT, "busy"),
     ]
     reports = [StageReport("infer", 0.1, 3, 0)]
-    m.committed(outcome(4, failures=failures, reports=reports), now=NOW, transaction_s=0.1, retried={1})
+    scores = {("infer", "y"): np.array([0.5])}
+    m.committed(outcome(4, failures=failures, reports=reports, scores=scores), now=NOW, transaction_s=0.1, retried={1})
     body = m.exposition()[0].decode()
     families = {f.name for f in text_string_to_metric_families(body) if f.samples}
     assert {x.name.removesuffix("_total") for x in METRICS} <= {f.removesuffix("_total") for f in families}
@@ -335,6 +336,17 @@ def test_the_model_that_runs_is_told_with_its_digest() -> None:
     assert scrape(m)["stream_model_info", "infer", "delay", "3", "0123456789ab"] == 1
 
 
+def test_results_of_models_are_spread_over_buckets_and_those_of_other_stages_are_not_told() -> None:
+    m = metrics()
+    scores = {("infer", "delay"): np.array([-3.0, 0.15, 0.2, 400.0]), ("call", "x"): np.array([1.0])}
+    m.committed(outcome(4, scores=scores), now=NOW, transaction_s=0.01)
+    seen = scrape(m)
+    name = "stream_inference_scores_bucket"
+    up_to = {b: seen[name, "delay", "3", "delay", b] for b in ("-5.0", "-2.0", "0.1", "0.2", "100.0", "1000.0", "+Inf")}
+    assert up_to == {"-5.0": 0, "-2.0": 1, "0.1": 1, "0.2": 3, "100.0": 3, "1000.0": 4, "+Inf": 4}
+    assert not any(labels[0] == name and "x" in labels for labels in seen)
+
+
 def test_a_loaded_process_has_fewer_than_2000_series() -> None:
     """Twelve stages, four models, 60 expectations, 64 partitions of four topics, every reason of every stage."""
     stages = [f"stage-{n}" for n in range(12)]
@@ -345,7 +357,8 @@ def test_a_loaded_process_has_fewer_than_2000_series() -> None:
     other = [poison(60 + 8 * s + r, stage, f"reason-{r}") for s, stage in enumerate(stages) for r in range(8)]
     reports = [StageReport(stage, 0.01, 10, 1) for stage in ("decode", *stages, "route", "encode")]
     warnings = Counter({("s", f"w-{n}"): 1 for n in range(60)})
-    batch = outcome(200, failures=[*suite, *other], reports=reports, warning_counts=warnings)
+    scores = {(stage, f"out-{n}"): np.zeros(3) for stage in models for n in range(2)}
+    batch = outcome(200, failures=[*suite, *other], reports=reports, warning_counts=warnings, scores=scores)
     m.committed(batch, now=NOW, transaction_s=0.01)
     m.lag([PartitionLag(topic, p, 5, NOW) for topic in topics for p in range(16)])
     for client in ("consumer", "producer"):

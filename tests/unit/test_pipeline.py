@@ -163,3 +163,19 @@ def test_an_output_too_large_to_produce_is_set_aside() -> None:
 
 def test_no_message_at_all_is_fine() -> None:
     assert values(line(), b"x", None) == {}
+
+
+def test_the_scores_of_a_stage_are_told_under_its_name_also_when_its_batch_was_halved() -> None:
+    class Scored(Each):
+        def apply(self, batch: Batch) -> Result:
+            result = super().apply(batch)
+            return Result(result.batch, scores={"y": np.array([float(len(batch))])})
+
+    def refuse_seven(numbers: list[int]) -> list[int]:
+        if 7 in numbers:
+            raise PoisonError("seven")
+        return numbers
+
+    outcome = line(Scored(refuse_seven)).process(Messages.of([b"1", b"2", b"7", b"4"]))
+    assert {where: values.tolist() for where, values in outcome.scores.items()} == {("call", "y"): [2.0]}
+    assert len(outcome.failures) == 1

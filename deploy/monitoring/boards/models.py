@@ -82,6 +82,29 @@ _TIME = (
         empty="no row was scored within the interval",
     ),
 )
+_SCORES = (
+    Panel(
+        "Results",
+        "short",
+        "How the numbers of the models' outputs are spread, of 1,000 rows a batch at most. A band that moves with a "
+        "deploy: the new model; without one: other events come in. Choose one pipeline to see its models alone.",
+        (Query("sum by (le) (increase(stream_inference_scores_bucket[$__rate_interval]))", "{{le}}"),),
+        kind=Kind.HEATMAP,
+        width=12,
+    ),
+    lines(
+        "Mean result",
+        "short",
+        "By model and output. A step means other events or another model; compare with Rows refused.",
+        Query(
+            "sum by (model, version, output) (rate(stream_inference_scores_sum[$__rate_interval]))"
+            " / (sum by (model, version, output) (rate(stream_inference_scores_count[$__rate_interval])) > 0)",
+            "{{model}}/{{version}} {{output}}",
+        ),
+        width=12,
+        empty="no row was scored within the interval",
+    ),
+)
 _SHARE = (
     lines(
         "Share of a worker's time in models",
@@ -109,5 +132,5 @@ BOARD: Final = Board(
     "stream-models",
     "stream: models",
     "What the models do with the rows they get, and which versions run.",
-    (Row("Rows", _ROWS), Row("Time", _TIME), Row("Versions", _SHARE)),
+    (Row("Rows", _ROWS), Row("Time", _TIME), Row("Results", _SCORES), Row("Versions", _SHARE)),
 )

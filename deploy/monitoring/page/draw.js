@@ -217,7 +217,7 @@ function drawHeatmap(panel, found, time, box) {
   for (let i = low; i <= high; i++) {
     const y = canvas.height - bottom - (i - low + 1) * h;
     ctx.fillStyle = getComputedStyle(document.body).getPropertyValue("--dim");
-    if ((i - low) % Math.ceil(14 / h) === 0) ctx.fillText(i === cells.length - 1 ? "more" : `≤ ${duration(bounds[i][0])}`, 0, y + h / 2 + 4);
+    if ((i - low) % Math.ceil(14 / h) === 0) ctx.fillText(i === cells.length - 1 ? "more" : `≤ ${shown(panel, bounds[i][0])}`, 0, y + h / 2 + 4);
     cells[i].forEach((v, j) => {
       if (v <= 1e-9) return;
       ctx.fillStyle = `rgba(255, 120, 10, ${0.12 + 0.88 * Math.sqrt(v / most)})`;

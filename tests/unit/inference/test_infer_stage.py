@@ -9,7 +9,7 @@ from unit.inference.graphs import golden_row, tensor, write_package
 
 from stream.batch import Batch, FailureClass, Messages
 from stream.errors import ConfigurationError
-from stream.stages.infer import Infer, Settings, build
+from stream.stages.infer import SAMPLE_ROWS, Infer, Settings, build
 from stream.stages.stage import Project
 
 SCHEMA = pa.schema({"id": pa.int64(), "a": pa.float64(), "b": pa.int32(), "r": pa.struct({"a": pa.float64()})})
@@ -53,6 +53,14 @@ def test_results_stand_beside_the_events_columns(project: Path) -> None:
     assert [f.type for f in infer.schema] == [f.type for f in result.batch.columns.schema]
     assert not infer.schema.field("score").nullable
     assert (infer.model_name, infer.model_version) == ("sum", 1)
+
+
+def test_a_sample_of_its_numbers_is_told_and_nothing_of_the_label(project: Path) -> None:
+    infer = stage(project, outputs={"y": "score", "_model": "model"})
+    result = infer.apply(batch(events((7, 1.0, 2), (8, 3.0, 4)), [0, 1]))
+    assert {name: values.tolist() for name, values in result.scores.items()} == {"score": [21.0, 43.0]}
+    many = events(*[(n, float(n), 1) for n in range(SAMPLE_ROWS + 5)])
+    assert len(infer.apply(batch(many, list(range(SAMPLE_ROWS + 5)))).scores["score"]) == SAMPLE_ROWS
 
 
 def test_without_a_word_about_outputs_each_keeps_its_own_name(project: Path) -> None:
