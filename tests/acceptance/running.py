@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,8 @@ ROOT: Final = Path(__file__).parents[2]
 PATIENCE_S: Final = 60.0
 """The longest wait for something that takes a few seconds on a quiet machine."""
 LOOK_EVERY_S: Final = 0.05
+STREAM: Final = (sys.executable, "-m", "stream")
+"""What a worker is started as; the tests of planted bugs have a launcher of their own."""
 QUICK_GROUP: Final = {
     "STREAM_KAFKA_SESSION_TIMEOUT_MS": "4000",
     "STREAM_KAFKA_HEARTBEAT_INTERVAL_MS": "500",
@@ -165,6 +167,7 @@ class Project:
     io: KafkaIO
     environ: Mapping[str, str] = field(default_factory=dict)
     workers: list[Worker] = field(default_factory=list)
+    command: Sequence[str] = STREAM
     _consumers: dict[str, Consumer] = field(default_factory=dict)
 
     @cached_property
@@ -230,6 +233,7 @@ class Project:
                 **self.environ,
                 **environ,
             },
+            self.command,
         )
         self.workers.append(worker)
         return worker
@@ -338,14 +342,14 @@ def shares(*workers: Worker) -> list[int]:
     return sorted(worker.ready()["assigned_partitions"] for worker in workers)
 
 
-def start(arguments: list[str], base: Path, environ: Mapping[str, str]) -> Worker:
+def start(arguments: list[str], base: Path, environ: Mapping[str, str], command: Sequence[str] = STREAM) -> Worker:
     """`python -m stream ...` of this repository, with these STREAM_ variables only; base names its two files."""
     plain = {k: v for k, v in os.environ.items() if not k.startswith("STREAM_")}
     defaults = {"STREAM_HTTP_ADDRESS": "127.0.0.1:0", "STREAM_LOG_FORMAT": "json"}
     log, output = base.with_suffix(".log"), base.with_suffix(".out")
     with log.open("wb") as errors, output.open("wb") as out:
         popen = subprocess.Popen(
-            [sys.executable, "-m", "stream", *arguments],
+            [*command, *arguments],
             cwd=ROOT,
             env={**plain, **defaults, **environ},
             stdin=subprocess.DEVNULL,
