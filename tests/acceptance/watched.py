@@ -42,6 +42,7 @@ OBEDIENCE: Final = '''\
 """Does what orders.json beside it says."""
 import json
 import time
+from pathlib import Path
 
 import pyarrow as pa
 
