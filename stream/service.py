@@ -23,8 +23,8 @@ from stream.failures.limit import DeadLetterLimit
 from stream.failures.policy import Policies, Policy, Tier
 from stream.failures.retry import FailureRouter
 from stream.health import STALE_AFTER_S, Health, Server, State, pages
+from stream.kafka.choice import choose_transport
 from stream.kafka.connection import Connection
-from stream.kafka.python import PythonTransport
 from stream.kafka.remaining import remaining
 from stream.kafka.session import Session
 from stream.kafka.settings import ClientSettings, Slot
@@ -57,12 +57,9 @@ def client_settings(config: Config, slot: int) -> ClientSettings:
     )
 
 
-def with_statistics(settings: ClientSettings, metrics: Metrics) -> ClientSettings:
-    """The same clients, which tell the metrics of themselves."""
-    transport = settings.transport
-    if not isinstance(transport, PythonTransport):
-        return settings
-    return replace(settings, transport=replace(transport, statistics=metrics.statistics))
+def with_transport(settings: ClientSettings, name: str, metrics: Metrics) -> ClientSettings:
+    """The same clients on the transport that is asked for; they tell the metrics of themselves."""
+    return replace(settings, transport=choose_transport(name, metrics.statistics))
 
 
 def retry_policies(file: PipelineFile) -> Policies:
@@ -116,7 +113,7 @@ class Service:
     def _start(self, stack: ExitStack) -> None:
         config, pipeline = open_pipeline(self._path, self._environ, first=self._announce)
         self._metrics = metrics = _metrics(config, pipeline)
-        settings = with_statistics(client_settings(config, self._slot), metrics)
+        settings = with_transport(client_settings(config, self._slot), config.environment.transport, metrics)
         self._health = Health(time.monotonic, STALE_AFTER_S + longest_batch_s(pipeline))
         stack.callback(pipeline.close)
         server = Server(config.environment.http_address, pages(self._health, metrics.exposition), time.monotonic)

@@ -156,7 +156,9 @@ VARIABLES: Final = (
         "auto",
         _one_of("auto", "native", "reference"),
     ),
-    Variable("STREAM_TRANSPORT", "How messages come from Kafka; only `python` for now.", "python", _one_of("python")),
+    Variable(
+        "STREAM_TRANSPORT", "`python`, or `native`: about half of the CPU.", "python", _one_of("python", "native")
+    ),
     Variable(
         "STREAM_FAILPOINT",
         "For tests: `name:count` kills the process when it comes to that place for the count-th time,"

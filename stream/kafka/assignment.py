@@ -70,6 +70,11 @@ class Assignment:
             self._revoked.clear()
         return earlier + arrived if earlier else arrived
 
+    def take_revoked(self) -> set[Partition]:
+        """What was revoked since it was asked last, whether it came back or not."""
+        revoked, self._revoked = self._revoked, set()
+        return revoked
+
     def end_seen(self, where: Partition, offset: int) -> None:
         self._ends[where] = offset
 

@@ -47,7 +47,7 @@ WRONG = {
     " container, not 'a:99999'",
     "STREAM_LOG_FORMAT=jsn": "STREAM_LOG_FORMAT must be json or text, not 'jsn'; did you mean 'json'?",
     "STREAM_CODEC=fast": "STREAM_CODEC must be auto or native or reference, not 'fast'",
-    "STREAM_TRANSPORT=native": "STREAM_TRANSPORT must be python, not 'native'",
+    "STREAM_TRANSPORT=nativ": "STREAM_TRANSPORT must be python or native, not 'nativ'; did you mean 'native'?",
     "STREAM_SCHEMA_REGISTRY_URL=ftp://x": "STREAM_SCHEMA_REGISTRY_URL must be an http or https address, such as"
     " http://127.0.0.1:8081",
     "STREAM_SCHEMA_REGISTRY_URL=http://me:hunter2@x": "STREAM_SCHEMA_REGISTRY_URL must not hold a user or password; put"

@@ -1,0 +1,76 @@
+# cython: language_level=3
+"""What a client's threads log, until a Python thread asks for it; and how many lines tell of trouble.
+
+The library calls the log callback on its own threads, before it sends anything again. So a count of trouble
+that is taken after a call has every line of it (the late-request guard, stream/kafka/guard.py).
+"""
+
+from cpython.pythread cimport (
+    WAIT_LOCK,
+    PyThread_acquire_lock,
+    PyThread_allocate_lock,
+    PyThread_release_lock,
+    PyThread_type_lock,
+)
+from libc.stdio cimport snprintf
+from libc.stdlib cimport calloc, free
+from libc.string cimport strstr
+
+cdef extern from "pythread.h" nogil:
+    void PyThread_free_lock(PyThread_type_lock lock)
+
+cdef enum:
+    LINE_BYTES = 512    # longer lines are cut
+    MOST_LINES = 256    # that wait; older ones give way, and are counted
+    MOST_SIGNS = 16
+
+cdef struct Line:
+    int level           # of syslog
+    char text[LINE_BYTES]
+
+cdef struct Logbook:
+    PyThread_type_lock lock
+    long trouble        # lines with one of the signs, ever
+    long lost           # lines that gave way to newer ones and were not read
+    int first
+    int count
+    void* owner         # the client object that callbacks are for; NULL when it wants none any more
+    char name[128]      # of the client
+    int signs
+    const char* sign[MOST_SIGNS]
+    char last[LINE_BYTES]   # the last line of trouble
+    Line lines[MOST_LINES]
+
+
+cdef inline Logbook* new_logbook() noexcept:
+    cdef Logbook* book = <Logbook*>calloc(1, sizeof(Logbook))
+    if book != NULL:
+        book.lock = PyThread_allocate_lock()
+    return book
+
+
+cdef inline void free_logbook(Logbook* book) noexcept:
+    if book != NULL:
+        PyThread_free_lock(book.lock)
+        free(book)
+
+
+cdef inline void write_line(Logbook* book, int level, const char* kind, const char* text) noexcept nogil:
+    """Any thread, with or without the GIL."""
+    cdef Line* line
+    cdef int i
+    PyThread_acquire_lock(book.lock, WAIT_LOCK)
+    if book.count == MOST_LINES:
+        book.first = (book.first + 1) % MOST_LINES
+        book.count -= 1
+        book.lost += 1
+    line = &book.lines[(book.first + book.count) % MOST_LINES]
+    book.count += 1
+    line.level = level
+    snprintf(line.text, LINE_BYTES, "%s [%s] %s", kind, book.name, text)
+    for i in range(book.signs):
+        if strstr(line.text, book.sign[i]) != NULL:
+            book.trouble += 1
+            snprintf(book.last, LINE_BYTES, "%s", line.text)
+            break
+    PyThread_release_lock(book.lock)
