@@ -8,7 +8,7 @@ PROFILE ?= kills
 SEEDS  ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install test check lint types unit acceptance chaos chaos-long verifiers demo bench bench-all bench-growth docs clean fuzz sanitize tools watch test-deploy
+.PHONY: help install test check lint types unit acceptance chaos planted planted-quick chaos-long verifiers demo bench bench-all bench-growth docs clean fuzz sanitize tools watch test-deploy
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -21,7 +21,7 @@ $(VENV)/.installed: pyproject.toml $(wildcard setup.py stream/avro/*.pyx stream/
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-test: lint types unit acceptance chaos  ## everything CI runs: lint, types, unit, acceptance, a short chaos run
+test: lint types unit acceptance chaos planted-quick  ## everything CI runs: lint, types, unit, acceptance, a short chaos run, some planted bugs
 
 lint: install  ## ruff
 	$(BIN)/ruff check .
@@ -46,6 +46,12 @@ acceptance: install tools  ## whole processes on a real Apache Kafka
 
 chaos: install  ## kills, pauses and broker stops, seeded, short
 	$(BIN)/pytest tests/chaos $(ARGS)
+
+planted: install  ## each rule of the loop taken out once, and the harm found (about 10 minutes; five of them in make test)
+	$(BIN)/pytest tests/planted $(ARGS)
+
+planted-quick: install
+	$(BIN)/pytest tests/planted -m quick $(ARGS)
 
 chaos-long: install  ## the long runs of docs/reliability.md: make chaos-long PROFILE=kills SEEDS=1..4
 	$(BIN)/python tests/chaos/long.py $(PROFILE) --seeds $(SEEDS) $(ARGS)

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from stream.chaos.results import Results, faults_table, kinds_table, runs_table, totals_table, verifiers_table
 from stream.config import configuration_table, environment_table, json_schema
@@ -32,6 +33,8 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "totals": lambda: totals_table(results()),
     "faults": lambda: faults_table(results()),
     "runs": lambda: runs_table(results()),
+    "planted": lambda: planted()["planted_table"](),
+    "failing": lambda: planted()["failing_table"](),
     "verifiers": lambda: verifiers_table(RELIABILITY.with_suffix("") / "verifiers.json"),
 }
 _REGION: Final = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -45,6 +48,11 @@ def filled(text: str) -> str:
 def results() -> Results:
     """The long runs of `stream chaos`."""
     return Results.read(RELIABILITY.with_suffix(""))
+
+
+def planted() -> dict[str, Any]:
+    """The planted bugs, which are in no package."""
+    return runpy.run_path(str(ROOT / "tests" / "planted" / "bugs.py"))
 
 
 def schema_text() -> str:

@@ -75,6 +75,7 @@ class Trial:
         """A worker with the bug; healthy: without. faults: planted in either case."""
         planted = ",".join(filter(None, (faults, "" if healthy else self.bug)))
         p.command = (sys.executable, str(LAUNCH), planted)
+        named = {"STREAM_TRANSPORT": "python", **named}  # some bugs are planted in it
         worker = p.start(*arguments, instance=named.pop("instance", "one"), pipeline=None, **named)
         self.workers.append(worker)
         return worker
