@@ -100,6 +100,7 @@ def rows(seen: Seen) -> list[tuple[str, object, str]]:
         ("the same, with nothing broken, s", seen.longest_healthy_silence_s, ""),
         ("requests that came late", seen.held, "held back by the proxy, then let go"),
         ("model files refused", seen.refusals, "at least one a swap"),
+        ("brokers that a full disk ended", seen.died_of_full_disk, ""),
         ("workers that ended by themselves", len(seen.ended), "each for a reason, and started again"),
         ("worker processes", seen.starts, "one for each death, and the first ones"),
         ("recoveries of workers", seen.recoveries, "batches that were read again"),
