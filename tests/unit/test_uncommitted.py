@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from stream.batch import Messages
+from stream.messages import Places
 from stream.uncommitted import Held, Uncommitted
 
 ONE, TWO = ("t", 0), ("t", 1)
@@ -56,3 +57,10 @@ def test_of_nothing_nothing_is_in_hand() -> None:
     notes.read(Messages.of([]))
     notes.committed(Messages.of([]))
     assert (notes.held, notes.events(ONE), notes.oldest_ms(ONE)) == ({}, 0, None)
+
+
+def test_an_event_of_a_retry_tier_is_in_hand_where_it_was_read_now() -> None:
+    tier = Places(("retry",), np.zeros(1, np.int32), np.zeros(1, np.int32), np.array([5], np.int64))
+    notes = Uncommitted()
+    notes.read(replace(batch(0, 7), read=tier, next_offsets={("retry", 0): 6}))
+    assert notes.held == {("retry", 0): Held(5, 6, 7)}
