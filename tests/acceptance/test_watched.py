@@ -12,7 +12,10 @@ from acceptance import watched as w
 from acceptance.running import Project, Worker, wait_until
 from acceptance.watched import Watched
 
+from deploy.monitoring import grafana
+from deploy.monitoring.alerts import ALERTS
 from deploy.monitoring.servers import Monitoring, program
+from deploy.monitoring.slo import RECORDINGS
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "deploy" / "prometheus"
@@ -70,6 +73,11 @@ def test_every_panel_shows_something_and_alerts_reach_alertmanager(watched: Watc
     watched.fence("one")
     watched.await_alerts(["StreamFenced", "StreamDeadLetterRatio", "StreamDeadLettersOld"])
     wait_until(panels.look, "every panel shows something", standing=lambda: str(sorted(panels.left)))
+    for expr in (grafana.DEPLOYS, grafana.MODELS):
+        assert watched.range(panels.filled(expr)), f"no mark on the time axis: {expr}"
+    rules = [rule for group in watched.monitoring.ask("rules")["groups"] for rule in group["rules"]]
+    assert {rule["name"] for rule in rules} == {a.name for a in ALERTS} | {r.name for r in RECORDINGS}
+    assert {(rule["health"], rule.get("lastError", "")) for rule in rules} == {("ok", "")}
 
     watched.order(stuck=True)
     watched.await_alerts(

@@ -6,6 +6,7 @@ import json
 import math
 import re
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -137,6 +138,13 @@ class Watched:
     def value(self, expr: str) -> float | None:
         found = self.monitoring.ask("query", query=expr)["result"]
         return float(found[0]["value"][1]) if found else None
+
+    def range(self, expr: str) -> list[Any]:
+        """The series of the last minutes."""
+        now = time.time()
+        asked = {"query": expr, "start": str(now - RANGE_S), "end": str(now), "step": "1"}
+        found: list[Any] = self.monitoring.ask("query_range", **asked)["result"]
+        return found
 
     @contextmanager
     def under_load(self) -> Iterator[None]:
