@@ -26,6 +26,7 @@ class PythonTransport:
     """
 
     name: str = "python"
+    carries_headers: bool = False
     statistics: Callable[[str, str], None] | None = None
 
     def consumer(self, properties: Properties, on_error: ErrorCallback, log: logging.Logger) -> Any:

@@ -60,7 +60,8 @@ class Sink:
     def produce_rows(self, rows: Rows, messages: Messages, warnings: Mapping[int, tuple[str, ...]]) -> None:
         """Outputs: key, headers and timestamp of the message each row came from."""
         stamps = self._timestamps(messages.timestamp[rows.rows])
-        alone = _alone(rows, messages, warnings)
+        headers = messages.headers is not None and not self.settings.transport.carries_headers
+        alone = np.arange(len(rows)) if headers else _warned(rows, warnings)
         start = 0
         for index, record in _records(rows, alone, messages, warnings, stamps):
             self._produce_run(rows, messages, stamps, start, index)  # in order: two of them may have the same key
@@ -111,7 +112,7 @@ class Sink:
         self._outlet.discard()
 
     def _produce_run(self, rows: Rows, messages: Messages, stamps: Int64s, start: int, stop: int) -> None:
-        """rows[start:stop], none of which has headers."""
+        """rows[start:stop], none of which has headers that the transport does not carry."""
         run = Rows(rows.topic, rows.rows[start:stop], rows.values, rows.value_offsets[start : stop + 1])
         deadline = self.clock() + self.settings.transaction_timeout_s
         queued = 0
@@ -154,9 +155,9 @@ class Sink:
         log.warning("producer: %s", error)
 
 
-def _alone(rows: Rows, messages: Messages, warnings: Mapping[int, tuple[str, ...]]) -> Int64s:
-    """Which rows have headers, and so a call each. With many among them all have: a short run costs more."""
-    if messages.headers is not None or len(warnings) * RUN_COST > len(rows):
+def _warned(rows: Rows, warnings: Mapping[int, tuple[str, ...]]) -> Int64s:
+    """Which rows have a header of their own, and so a call each. With many all have: a short run costs more."""
+    if len(warnings) * RUN_COST > len(rows):
         return np.arange(len(rows))
     warned = np.fromiter(warnings, np.int64, len(warnings))
     return np.flatnonzero(np.isin(rows.rows, warned)) if len(warned) else warned

@@ -76,7 +76,9 @@ class Outlet(Protocol):
     def begin_transaction(self) -> None: ...
     def produce(self, record: Record) -> None: ...
     def produce_rows(self, rows: Rows, messages: Messages, stamps: Int64s, first: int) -> int:
-        """Queue rows[first:], each with the key of its message and no headers, until the queue is full.
+        """Queue rows[first:], each with the key of its message, until the queue is full.
+
+        Their headers, without those of a failure, go along if the transport carries them, else none do.
 
         stamps are their timestamps in ms. Gives how many of the rows are queued now.
         """
@@ -98,6 +100,11 @@ class Transport(Protocol):
 
     @property
     def name(self) -> str: ...
+    @property
+    def carries_headers(self) -> bool:
+        """Whether produce_rows of an outlet takes the messages' headers along."""
+        ...
+
     def consumer(self, properties: Properties, on_error: ErrorCallback, log: logging.Logger) -> Consumer: ...
     def intake(
         self, consumer: Any, assignment: Assignment, on_event: EventCallback, topics: Sequence[str]

@@ -30,6 +30,8 @@ ROOT: Final = Path(__file__).parents[2]
 PATIENCE_S: Final = 60.0
 """The longest wait for something that takes a few seconds on a quiet machine."""
 LOOK_EVERY_S: Final = 0.05
+TRANSPORT: Final = os.environ.get("STREAM_TRANSPORT", "python")
+"""Of all workers: make acceptance TRANSPORT=native."""
 STREAM: Final = (sys.executable, "-m", "stream")
 """What a worker is started as; the tests of planted bugs have a launcher of their own."""
 QUICK_GROUP: Final = {
@@ -345,7 +347,7 @@ def shares(*workers: Worker) -> list[int]:
 def start(arguments: list[str], base: Path, environ: Mapping[str, str], command: Sequence[str] = STREAM) -> Worker:
     """`python -m stream ...` of this repository, with these STREAM_ variables only; base names its two files."""
     plain = {k: v for k, v in os.environ.items() if not k.startswith("STREAM_")}
-    defaults = {"STREAM_HTTP_ADDRESS": "127.0.0.1:0", "STREAM_LOG_FORMAT": "json"}
+    defaults = {"STREAM_HTTP_ADDRESS": "127.0.0.1:0", "STREAM_LOG_FORMAT": "json", "STREAM_TRANSPORT": TRANSPORT}
     log, output = base.with_suffix(".log"), base.with_suffix(".out")
     with log.open("wb") as errors, output.open("wb") as out:
         popen = subprocess.Popen(

@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 
 import pytest
 from acceptance import tiny
-from acceptance.running import wait_until
+from acceptance.running import TRANSPORT, wait_until
 from confluent_kafka import TopicPartition
 
 from stream.batch import Messages, Outcome
 from stream.errors import ExitCode, TransactionError
 from stream.failpoints import FAILPOINTS
+from stream.kafka.choice import choose_transport
 from stream.kafka.session import Session
 from stream.kafka.settings import ClientSettings, Slot
 from stream.kafka.sink import Sink
@@ -99,7 +100,11 @@ def test_a_first_start_whose_commit_fails_is_made_again(kafka, kafka_io, unique_
 
 def settings(kafka, name, more=()) -> ClientSettings:
     user = {"bootstrap.servers": kafka.bootstrap, "session.timeout.ms": "4000", "heartbeat.interval.ms": "500"}
-    return ClientSettings(Slot(name, "one"), (name,), user, transaction_timeout_s=2.0, **dict(more))
+    transport = choose_transport(TRANSPORT)
+    assert transport.name == TRANSPORT
+    return ClientSettings(
+        Slot(name, "one"), (name,), user, transaction_timeout_s=2.0, transport=transport, **dict(more)
+    )
 
 
 def patiently(session: Session) -> Messages | None:

@@ -46,6 +46,9 @@ from confluent_kafka import KafkaError, KafkaException
 _LEVELS = (logging.CRITICAL,) * 3 + (logging.ERROR, logging.WARNING, logging.INFO, logging.INFO, logging.DEBUG)
 """Of Python's logging, by syslog level."""
 
+cdef enum:
+    DEBUG = 7       # of syslog
+
 cdef OpaqueFn opaque_of = NULL
 """How the log callback finds the book to write to: it is given nothing but the client."""
 
@@ -103,6 +106,7 @@ cdef class Client:
         for i, sign in enumerate(self._signs):
             self.book.sign[i] = sign
         self.book.signs = len(self._signs)
+        self.book.finest = DEBUG if log.isEnabledFor(logging.DEBUG) else DEBUG - 1
         self.book.owner = <void*>self
         self._open(consumer, properties)
 

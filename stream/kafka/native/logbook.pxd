@@ -14,7 +14,7 @@ from cpython.pythread cimport (
 )
 from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free
-from libc.string cimport strstr
+from libc.string cimport memcpy, strstr
 
 cdef extern from "pythread.h" nogil:
     void PyThread_free_lock(PyThread_type_lock lock)
@@ -36,6 +36,7 @@ cdef struct Logbook:
     int count
     void* owner         # the client object that callbacks are for; NULL when it wants none any more
     char name[128]      # of the client
+    int finest          # syslog level above which lines are counted, but not kept
     int signs
     const char* sign[MOST_SIGNS]
     char last[LINE_BYTES]   # the last line of trouble
@@ -57,20 +58,23 @@ cdef inline void free_logbook(Logbook* book) noexcept:
 
 cdef inline void write_line(Logbook* book, int level, const char* kind, const char* text) noexcept nogil:
     """Any thread, with or without the GIL."""
+    cdef char whole[LINE_BYTES]
     cdef Line* line
     cdef int i
+    snprintf(whole, LINE_BYTES, "%s [%s] %s", kind, book.name, text)
     PyThread_acquire_lock(book.lock, WAIT_LOCK)
-    if book.count == MOST_LINES:
-        book.first = (book.first + 1) % MOST_LINES
-        book.count -= 1
-        book.lost += 1
-    line = &book.lines[(book.first + book.count) % MOST_LINES]
-    book.count += 1
-    line.level = level
-    snprintf(line.text, LINE_BYTES, "%s [%s] %s", kind, book.name, text)
     for i in range(book.signs):
-        if strstr(line.text, book.sign[i]) != NULL:
+        if strstr(whole, book.sign[i]) != NULL:
             book.trouble += 1
-            snprintf(book.last, LINE_BYTES, "%s", line.text)
+            memcpy(book.last, whole, LINE_BYTES)
             break
+    if level <= book.finest:
+        if book.count == MOST_LINES:
+            book.first = (book.first + 1) % MOST_LINES
+            book.count -= 1
+            book.lost += 1
+        line = &book.lines[(book.first + book.count) % MOST_LINES]
+        book.count += 1
+        line.level = level
+        memcpy(line.text, whole, LINE_BYTES)
     PyThread_release_lock(book.lock)

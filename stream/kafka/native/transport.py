@@ -34,6 +34,7 @@ class NativeTransport:
 
     library: Any
     name: str = "native"
+    carries_headers: bool = True
     statistics: Callable[[str, str], None] | None = None
 
     def consumer(self, properties: Properties, on_error: ErrorCallback, log: logging.Logger) -> Any:
