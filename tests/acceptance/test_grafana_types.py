@@ -1,4 +1,6 @@
-"""The boards are what Grafana's own types say a dashboard is, down to the options of each kind of panel."""
+"""The boards are what Grafana's own types say a dashboard is, down to the options of each kind of panel; and what
+the page of `make watch` asks for them. Both need Node.js.
+"""
 
 import json
 import shutil
@@ -12,6 +14,7 @@ from deploy.monitoring import grafana
 from deploy.monitoring.boards import BOARDS
 
 HERE = Path(__file__).parents[1] / "grafana"
+PAGE = Path(__file__).parents[2] / "deploy" / "monitoring" / "page"
 FILES = ("package.json", "package-lock.json", "tsconfig.json", "types.ts")
 
 pytestmark = pytest.mark.timeout(300)
@@ -67,3 +70,16 @@ def test_a_wrong_value_a_wrong_key_and_a_wrong_type_are_found(checker: Path, rig
     done = run(checker, "npx", "--no-install", "tsc", "--project", ".")
     (checker / "made" / "wrong.ts").unlink()
     assert "made/wrong.ts" in done.stdout
+
+
+def test_the_page_asks_as_grafana_does(tmp_path: Path) -> None:
+    assert shutil.which("node"), "node is needed (Debian: apt-get install nodejs npm)"
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    for file in (PAGE / "queries.js", PAGE / "draw.js", PAGE / "boards.js", HERE / "page.test.mjs"):
+        shutil.copy(file, tmp_path)
+    for name in ("draw.js", "boards.js"):
+        checked = run(tmp_path, "node", "--check", name)
+        assert checked.returncode == 0, checked.stderr
+    done = run(tmp_path, "node", "--test", "page.test.mjs")
+    assert done.returncode == 0, done.stdout
+    assert "# pass 6" in done.stdout

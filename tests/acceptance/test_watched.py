@@ -3,7 +3,9 @@
 The rules are those of deploy/prometheus with shorter durations, made from the same description.
 """
 
+import contextlib
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from acceptance import watched as w
 from acceptance.running import Project, Worker, wait_until
 from acceptance.watched import Watched
+from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.monitoring import grafana
 from deploy.monitoring.alerts import ALERTS
@@ -38,6 +41,21 @@ def test_prometheus_takes_the_configuration_and_the_rules() -> None:
 
 def test_each_alert_fires_for_what_is_sick_and_for_nothing_else() -> None:
     assert "SUCCESS" in check("test", "rules", PROMETHEUS / "tests" / "alerts.yml")
+
+
+def test_each_process_of_one_command_has_a_page_of_its_own(project) -> None:
+    made: Project = project("pages", partitions=4)
+    host, port = w.free_pair()
+    made.start("--workers", "2", STREAM_HTTP_ADDRESS=f"{host}:{port}")
+
+    def partitions(number: int) -> float:
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://{host}:{number}/metrics", timeout=5) as page:
+            families = text_string_to_metric_families(page.read().decode())
+            samples = [sample for family in families for sample in family.samples]
+            return sum(s.value for s in samples if s.name == "stream_consumer_assigned_partitions")
+        return 0
+
+    wait_until(lambda: [partitions(port), partitions(port + 1)] == [2, 2], "both are seen, with their partitions")
 
 
 @pytest.fixture
