@@ -16,7 +16,6 @@ from stream.collection import QuietCollector
 from stream.config import Config, PipelineFile
 from stream.dlq.letters import DeadLetterTopic
 from stream.dlq.oldest import OldestDeadLetter
-from stream.errors import ConfigurationError
 from stream.failpoints import failpoint
 from stream.failures.dead_letter import DeadLetters
 from stream.failures.limit import DeadLetterLimit
@@ -25,10 +24,10 @@ from stream.failures.retry import FailureRouter
 from stream.health import STALE_AFTER_S, Health, Server, State, pages
 from stream.kafka.choice import choose_transport
 from stream.kafka.connection import Connection
+from stream.kafka.permissions import Permissions
 from stream.kafka.remaining import remaining
 from stream.kafka.session import Session
 from stream.kafka.settings import ClientSettings, Slot
-from stream.kafka.topics import Role, TopicAdmin, needed
 from stream.logs import configure, logger
 from stream.metrics import BatchLimits, Metrics, ModelName
 from stream.pipeline import Pipeline
@@ -119,7 +118,9 @@ class Service:
         server = Server(config.environment.http_address, pages(self._health, metrics.exposition), time.monotonic)
         stack.callback(server.close)
         logger().info("started", health=f"http://{server.address}/", topics=list(settings.topics))
-        self._require_topics(config)
+        # what is missing would otherwise be found out by the first transaction that needs it
+        permissions = Permissions(Connection(config.environment.kafka_properties()), config.file)
+        permissions.require_topics(f"stream topics {self._path} --apply")
         for output in pipeline.outputs:
             output.writer.register()
         self._worker = self._assemble(config, settings, pipeline, metrics, stack)
@@ -132,15 +133,6 @@ class Service:
         slot = Slot(config.file.name, config.environment.instance, self._slot)
         configure(config.environment.log_format, pipeline=config.file.name, worker=str(slot))
         config.environment.require_kafka()
-
-    def _require_topics(self, config: Config) -> None:
-        """A topic that is missing would otherwise be found out by the first transaction that needs it."""
-        names = {name: role for name, role in needed(config.file).items() if role is not Role.RESOLVED}
-        there = TopicAdmin(Connection(config.environment.kafka_properties())).existing(names)
-        create = f"create it with `stream topics {self._path} --apply`"
-        missing = [f"{role} topic {name} does not exist: {create}" for name, role in names.items() if name not in there]
-        if missing:
-            raise ConfigurationError(missing)
 
     def _assemble(
         self, config: Config, settings: ClientSettings, pipeline: Pipeline, metrics: Metrics, stack: ExitStack

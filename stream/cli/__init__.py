@@ -26,7 +26,7 @@ COMMANDS: Final[dict[str, str]] = {
     "init": "Make a new project that runs at once: pipeline, schemas, suite, model, events, a test.",
     "chaos": "Break a running pipeline on purpose, again and again, and prove that no event is lost or doubled.",
     "run": "Run pipelines: read, validate, score and write, each event exactly once, until stopped.",
-    "check": "Check a pipeline file and everything it names, without Kafka.",
+    "check": "Check a pipeline file and everything it names; with --live, Kafka and the registry too.",
     "process": "Run a pipeline over a file, without Kafka.",
     "bench": "Measure a pipeline on events of your own: throughput, latency, error rate, recovery, CPU, memory.",
     "topics": "Show the topics a pipeline needs, and create what is missing.",
