@@ -61,6 +61,7 @@ class FakeOutlet:
 class FakeTransport:
     made: FakeOutlet
     name: str = "fake"
+    carries_headers: bool = False
 
     def outlet(self, *_arguments: Any) -> FakeOutlet:
         return self.made
