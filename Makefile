@@ -8,7 +8,7 @@ PROFILE ?= kills
 SEEDS  ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install test check lint types unit acceptance chaos planted planted-quick chaos-long verifiers demo bench bench-all bench-growth docs clean fuzz sanitize tools watch test-deploy
+.PHONY: help install test check lint types unit acceptance chaos planted planted-quick late-requests chaos-long verifiers demo bench bench-all bench-growth docs clean fuzz sanitize tools watch test-deploy
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -55,6 +55,11 @@ planted-quick: install
 
 chaos-long: install  ## the long runs of docs/reliability.md: make chaos-long PROFILE=kills SEEDS=1..4
 	$(BIN)/python tests/chaos/long.py $(PROFILE) --seeds $(SEEDS) $(ARGS)
+
+late-requests: install  ## late transactional requests by the hundred, with the guard and without it (about an hour)
+	PYTHONPATH=tests $(BIN)/python -m chaos.late_requests guard --trials 40 $(ARGS)
+	PYTHONPATH=tests $(BIN)/python -m chaos.late_requests off signals harmless untried --trials 5 $(ARGS)
+	PYTHONPATH=tests $(BIN)/python -m chaos.late_requests.healthy
 
 verifiers: install  ## Kafka's own copier and a worker in its place, under the same kills
 	$(BIN)/python tests/chaos/verifiers.py $(ARGS)

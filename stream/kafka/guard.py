@@ -5,9 +5,11 @@ can end, or rewind the offsets of, the *next* transaction of the same producer e
 accepts it (the KAFKA-17754 shape). The call that was resent may even return OK. Two signals show that a
 request may still be on its way; either one means: throw the producer away and start a new epoch.
 
-* The client's log had a line about a broken connection or a request timeout since the transaction began.
-* The call took longer than a threshold below reconnect.backoff.ms: a resend needs a reconnect first,
-  so an answer that came sooner can only belong to the first sending.
+* The client's log had a line about a broken connection or a request timeout since the transaction began. Lines at
+  info level do not do: librdkafka keeps the third identical one within 30 s to itself. So the producer is made with
+  debug=broker, which leaves none out.
+* The call took longer than a threshold below reconnect.backoff.ms. Alone it is not enough: the backoff counts from when
+  the lost connection was made, so the client makes one that was older anew, and sends again, at once.
 """
 
 from __future__ import annotations
@@ -34,18 +36,24 @@ class Trouble(Protocol):
 
 
 class TroubleLog(logging.Handler):
-    """Counts the lines of a client's log that tell of a broken connection or a request timeout."""
+    """Counts the lines of a client's log that tell of a broken connection or a request timeout.
 
-    def __init__(self) -> None:
+    It is given all lines, down to debug, and hands on those that `forward` is set to take.
+    """
+
+    def __init__(self, forward: logging.Logger | None = None) -> None:
         super().__init__(logging.DEBUG)
         self.lines = 0
         self.last = ""
+        self._forward = forward
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
         if any(sign in text for sign in TROUBLE):
             self.lines += 1
             self.last = text
+        if self._forward is not None and self._forward.isEnabledFor(record.levelno):
+            self._forward.handle(record)
 
 
 @dataclass(slots=True)

@@ -23,13 +23,13 @@ class MessageOutlet:
     properties: Properties
     on_error: ErrorCallback
     log: logging.Logger
-    trouble: TroubleLog = field(default_factory=TroubleLog)
+    trouble: TroubleLog = field(init=False)
     _producer: Producer = field(init=False)
 
     def __post_init__(self) -> None:
-        logger = logging.Logger(self.log.name)
+        self.trouble = TroubleLog(self.log)
+        logger = logging.Logger(self.log.name, logging.DEBUG)  # the guard needs what is not worth showing
         logger.addHandler(self.trouble)
-        logger.parent = self.log
         self._producer = Producer({**self.properties, "error_cb": self.on_error}, logger=logger)
 
     def init_transactions(self, timeout: float) -> None:

@@ -67,7 +67,7 @@ class ClientSettings:
     @property
     def slow_call_s(self) -> float:
         """A guarded call that takes longer may have been sent twice: see guard.py."""
-        return 0.4 * self.number("reconnect.backoff.ms") / 1000
+        return 0.4 * min(self.number("reconnect.backoff.ms"), self.number("reconnect.backoff.max.ms")) / 1000
 
     def consumer(self) -> Properties:
         return {
@@ -87,6 +87,8 @@ class ClientSettings:
             "socket.timeout.ms": min(SOCKET_TIMEOUT_MS, self.transaction_timeout_ms),
             **self._user(CONSUMER_ONLY),
             **_PRODUCER_OWNED,
+            # at info level the third identical disconnect within 30 s is not logged, and the guard must see it
+            "debug": ",".join(filter(None, (self.user.get("debug"), "broker"))),
             "transactional.id": str(self.slot),
             "transaction.timeout.ms": self.transaction_timeout_ms,
             # R8: a message must not outlive its transaction
@@ -155,6 +157,9 @@ _PRODUCER: Properties = {
     # the default of 100 costs 100 ms for every transaction that follows another at once
     "retry.backoff.ms": 5,
     "retry.backoff.max.ms": 100,
+    # "rebootstrap" forgets the brokers when all connections are gone, as they are with one broker after any cut, and
+    # send_offsets then waits for one of them for ever (librdkafka 2.16); a new producer begins with bootstrap anyway
+    "metadata.recovery.strategy": "none",
 }
 _PRODUCER_OWNED: Properties = {
     "enable.idempotence": True,

@@ -7,6 +7,7 @@ import pytest
 
 from stream.errors import TransactionError
 from stream.kafka.guard import LateRequestGuard, TroubleLog
+from stream.kafka.settings import ClientSettings, Slot
 
 
 class Client:
@@ -95,3 +96,34 @@ def test_a_call_that_raises_is_a_failed_attempt_with_its_cause(guard: LateReques
     with pytest.raises(TransactionError, match="commit: fenced") as caught:
         guard.call("commit", client.request(error=RuntimeError("fenced")))
     assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+def test_lines_that_nobody_is_shown_count_too_and_only_the_others_are_handed_on(caplog) -> None:
+    shown = logging.getLogger("stream.test.shown")
+    shown.setLevel(logging.INFO)
+    log = TroubleLog(shown)
+    for level, text in (
+        (logging.DEBUG, "FAIL: Disconnected"),
+        (logging.INFO, "FAIL: refused"),
+        (logging.INFO, "other"),
+    ):
+        log.emit(logging.LogRecord("rdkafka", level, "", 0, text, None, None))
+    assert log.lines == 2
+    assert caplog.messages == ["FAIL: refused", "other"]
+
+
+@pytest.mark.parametrize(
+    ("user", "expected"),
+    [
+        ({}, 0.4),
+        ({"reconnect.backoff.ms": "2000", "reconnect.backoff.max.ms": "3000"}, 0.8),
+        ({"reconnect.backoff.max.ms": "200"}, 0.08),
+    ],
+)
+def test_the_threshold_stays_below_the_shortest_wait_before_a_reconnect(user, expected) -> None:
+    assert ClientSettings(Slot("p", "i"), ("t",), user).slow_call_s == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("user", "expected"), [({}, "broker"), ({"debug": "eos,msg"}, "eos,msg,broker")])
+def test_the_producer_logs_every_lost_connection_whatever_else_it_is_told_to_log(user, expected) -> None:
+    assert ClientSettings(Slot("p", "i"), ("t",), user).producer()["debug"] == expected
