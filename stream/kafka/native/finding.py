@@ -12,6 +12,10 @@ PLACES: Final = (
 """Patterns, seen from the package's folder."""
 
 
+class UnavailableError(Exception):
+    """The native transport cannot be used here; the text says why."""
+
+
 def bundled(package: Path) -> Path | None:
     """The librdkafka that belongs to a confluent_kafka package, None when it was built without one of its own."""
     for pattern in PLACES:

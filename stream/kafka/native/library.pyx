@@ -36,6 +36,8 @@ from stream.kafka.native.rdkafka cimport (
     Topic,
 )
 
+from stream.kafka.native.finding import UnavailableError
+
 OLDEST = 0x020002FF
 """2.0.2, the first version whose header was compared."""
 NEXT_MAJOR = 0x03000000
@@ -117,14 +119,10 @@ cdef enum:
     PROBE_MS = 1_000
 
 
-class Unavailable(Exception):
-    """The library cannot be used; the text says why."""
-
-
 cdef class Library:
     """The functions of one shared library; loading one that is loaded already gives the same.
 
-    Raises Unavailable when it cannot be opened, lacks a function, or is of a version or a layout that this
+    Raises UnavailableError when it cannot be opened, lacks a function, or is of a version or a layout that this
     module was not written for.
     """
 
@@ -133,21 +131,21 @@ cdef class Library:
         self._open(path.encode())
         self.version = self.api.version()
         if not OLDEST <= self.version < NEXT_MAJOR:
-            raise Unavailable(f"{path} is of version {self.version:#010x}, not 2.0.2 or a later 2.x")
+            raise UnavailableError(f"{path} is of version {self.version:#010x}, not 2.0.2 or a later 2.x")
         wrong = places_differ(&self.api) or messages_differ(&self.api)
         if wrong:
-            raise Unavailable(f"{path}: {(<bytes>wrong).decode()}")
+            raise UnavailableError(f"{path}: {(<bytes>wrong).decode()}")
 
     cdef _open(self, bytes path):
         cdef void* handle = dlopen(path, RTLD_NOW | RTLD_LOCAL)
         cdef void** table = <void**>&self.api
         if handle == NULL:
-            raise Unavailable(f"cannot open: {dlerror().decode(errors='replace')}")
+            raise UnavailableError(f"cannot open: {dlerror().decode(errors='replace')}")
         assert len(NAMES) * sizeof(void*) == sizeof(Api), "a name for each function"
         for i, name in enumerate(NAMES):
             table[i] = dlsym(handle, b"rd_kafka_" + name.encode())
             if table[i] == NULL:
-                raise Unavailable(f"{self.path} has no rd_kafka_{name}")
+                raise UnavailableError(f"{self.path} has no rd_kafka_{name}")
 
 
 cdef const char* places_differ(const Api* api) noexcept:

@@ -14,15 +14,11 @@ import confluent_kafka
 
 from stream.kafka.assignment import Assignment
 from stream.kafka.guard import TROUBLE
-from stream.kafka.native.finding import bundled
+from stream.kafka.native.finding import UnavailableError, bundled
 from stream.kafka.native.intake import NativeIntake
 from stream.kafka.native.outlet import NativeOutlet
 from stream.kafka.python import STATISTICS_MS
 from stream.kafka.transport import ErrorCallback, EventCallback, Properties
-
-
-class UnavailableError(Exception):
-    """The native transport cannot be used here; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +66,7 @@ def open_library(package: Path | None = None) -> Any:
     path = bundled(package)
     if path is None:
         raise UnavailableError(f"there is no librdkafka beside {package}: it was not installed from a wheel")
-    try:
-        library = native.Library(str(path))
-    except native.Unavailable as error:
-        raise UnavailableError(str(error)) from error
+    library = native.Library(str(path))
     version = confluent_kafka.libversion()[1]
     if library.version != version:
         raise UnavailableError(f"{path} is of version {library.version:#x}, confluent_kafka uses {version:#x}")
