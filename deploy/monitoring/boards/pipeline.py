@@ -149,8 +149,8 @@ _TROUBLE = (
     lines(
         "Pauses by reason",
         "short",
-        "What was missing: kafka, refused (an ACL or a topic is gone), dead_letters (the limit was passed), registry, "
-        "model, or an http service. Nothing is lost; bring it back and the pipeline goes on.",
+        "What was missing: the broker, refused (an ACL or a topic is gone), dead_letter_limit (too many events fail), "
+        "registry, model, or service. Nothing is lost; bring it back and the pipeline goes on.",
         Query("sum by (reason) (increase(stream_pauses_total[$__rate_interval]))", "{{reason}}"),
         stacked=True,
         empty="nothing has been missing since the workers started",
