@@ -56,6 +56,7 @@ def reckon(plan: Plan, injector: Injector, progress: Progress, missed: int, seco
             told_failed=told["failed"],
             found_failed=len(fresh[DEAD]) + len(fresh[WAITING]) + sum(map(len, tiers.values())),
             interrupted=sum(w.recoveries for w in crew.everybody()) + crew.starts - len(last),
+            recoveries=sum(w.recoveries for w in crew.everybody()),
             pages=sum(w.metrics.get("output", 0) for w in last),
             logs=sum(w.told["output"] for w in last),
         ),

@@ -35,6 +35,7 @@ def facts(plan: Plan, seen: Seen) -> dict[str, Any]:
         "events": findings.events,
         "by_place": findings.by_place,
         **_finding_counts(seen),
+        "input_doubled": findings.input_doubled.count,
         "readers_agree": seen.readers_agree,
         "faults_planned": seen.planned,
         "faults_missed": seen.missed,
@@ -93,6 +94,7 @@ def rows(seen: Seen) -> list[tuple[str, object, str]]:
     slope = None if seen.slope is None else seen.slope / MIB
     return [
         *found,
+        ("twice in the input", seen.findings.input_doubled.count, "by its producer: found as often in the end"),
         ("two readers saw the same", seen.readers_agree, "yes"),
         ("ended while faults went on", seen.progress.ended, f"at least a tenth of {seen.progress.sent:,}"),
         ("outputs that workers told of", seen.counters.told_outputs, f"{seen.counters.found_outputs:,} were found"),

@@ -13,10 +13,12 @@ from typing import Final
 from stream.chaos.faults import Fault
 from stream.chaos.injector import Injector
 from stream.chaos.plan import Look, Plan
+from stream.chaos.project import INPUT
 from stream.chaos.reckoning import reckon
 from stream.chaos.scene import PARTITIONS, Scene
 from stream.chaos.verdict import Progress, Seen
 from stream.errors import FatalError
+from stream.kafka.snapshot import Snapshot
 
 LOOK_EVERY_S: Final = 0.05
 READY_WITHIN_S: Final = 120.0
@@ -104,8 +106,10 @@ class Run:
         with injector.follower.lock:
             pulse.end(self.wall_clock())
         self._begin("draining")
+        there = Snapshot(injector.follower.connection, INPUT).spans(PARTITIONS).values()
+        total = sum(span.end - span.first for span in there)  # no transactions in this topic: each offset is an event
         moved, seen = self.clock(), -1
-        while seen < injector.load.sent and self.clock() - moved < STALLED_AFTER_S:
+        while seen < total and self.clock() - moved < STALLED_AFTER_S:
             self._turn(injector)
             if injector.follower.total() > seen:
                 moved, seen = self.clock(), injector.follower.total()

@@ -23,7 +23,7 @@ RESULTS: Final = ROOT / "docs" / "reliability"
 PROFILES: Final[Mapping[str, Sequence[str]]] = {
     # a single broker is never stopped; six or seven parts make 1,000 kills over 7,000,000 events
     "kills": ("--faults=kill", "--brokers=1", "--workers=3", "--minutes=8", "--every=2.5", "--rate=2500"),
-    "brokers": ("--faults=broker-kill", "--brokers=3", "--workers=2", "--minutes=10", "--every=4", "--rate=1000"),
+    "brokers": ("--faults=broker-kill", "--brokers=3", "--workers=2", "--minutes=8", "--every=4", "--rate=1000"),
     "failpoints": ("--faults=failpoint", "--brokers=1", "--workers=3", "--minutes=11", "--every=6", "--rate=1000"),
     "spaced": ("--faults=kill,stop,leave", "--brokers=1", "--workers=3", "--minutes=11", "--every=12", "--rate=1000"),
     "all": ("--brokers=3", "--workers=3", "--minutes=11", "--every=4", "--rate=1000"),

@@ -99,8 +99,17 @@ def test_another_partition_or_key_than_in_the_input_is_moved() -> None:
     assert set(wrong(places)["moved"]) == {int(places[Place.LOW].ids[5]), int(places[Place.DEAD].ids[2])}
 
 
-def test_an_input_that_holds_an_event_twice_allows_no_verdict() -> None:
-    assert wrong(found(COUNT), with_again(source(COUNT), 3))["input_doubled"] == (3,)
+def test_an_event_that_its_producer_sent_twice_must_be_found_twice() -> None:
+    origin = with_again(source(COUNT), 3)
+    assert wrong(found(COUNT), origin) == {"lost": (3,)}, "one of the two"
+    places = found(COUNT)
+    place = next(p for p, records in places.items() if 3 in records.ids)
+    places[place] = with_again(places[place], int(np.flatnonzero(places[place].ids == 3)[0]))
+    findings = check(origin, places)
+    assert findings.wrong == {}
+    assert findings.input_doubled.ids == (3,)
+    places[place] = with_again(places[place], int(np.flatnonzero(places[place].ids == 3)[0]))
+    assert wrong(places, origin) == {"doubled": (3,)}, "not three times"
 
 
 def test_findings_count_all_and_name_a_few() -> None:
