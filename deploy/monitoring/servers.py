@@ -7,6 +7,7 @@ makes the rules quicker, for a test. Both listen on 127.0.0.1 and end with the c
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import socket
 import subprocess
@@ -30,6 +31,8 @@ TOOLS: Final = DEPLOY.parent / ".stream" / "tools" / "usr" / "bin"
 START_WITHIN_S: Final = 30.0
 REQUEST_S: Final = 10.0
 END_WITHIN_S: Final = 10.0
+PORTS: Final = (10_000, 18_000)
+TRIES: Final = 100
 
 
 def program(name: str) -> str:
@@ -143,9 +146,28 @@ class Monitoring:
 
 def free_address() -> str:
     """One on 127.0.0.1 that is free now."""
+    return f"127.0.0.1:{free_ports(1)}"
+
+
+def free_ports(number: int, randrange: Callable[[int, int], int] = random.randrange) -> int:
+    """The first of so many ports in a row that are free now. Raises OSError when there are none.
+
+    They are below those that the system gives to clients: one of these could be taken before we listen.
+    """
+    for _ in range(TRIES):
+        first = randrange(*PORTS)
+        if all(map(_is_free, range(first, first + number))):
+            return first
+    raise OSError(f"no {number} free ports in a row between {PORTS[0]} and {PORTS[1]}")
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def get(url: str) -> Any:

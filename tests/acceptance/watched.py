@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import re
-import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -202,15 +200,6 @@ class Panels:
         for name, value in self.variables.items():
             expr = expr.replace(name, value)
         return expr
-
-
-def free_pair() -> tuple[str, int]:
-    """A host and a port that are free now, with the port after it."""
-    while True:
-        with contextlib.suppress(OSError), socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            second.bind(("127.0.0.1", first.getsockname()[1] + 1))
-            return first.getsockname()
 
 
 def every_panel() -> Sequence[tuple[Board, Panel]]:
