@@ -41,6 +41,10 @@ class Results:
             found.update(run["failpoints"])
         return found
 
+    def clean(self) -> Results:
+        """The runs in which no event was wrong."""
+        return Results([run for run in self.runs if not any(run[name] for name in FINDINGS)])
+
     def total(self, name: str) -> int:
         return sum(int(run[name]) for run in self.runs)
 
@@ -64,40 +68,40 @@ def kinds_table() -> str:
 
 def totals_table(results: Results) -> str:
     """Markdown: what was found wrong, of how many events, over how many faults."""
-    faults = sum(results.faults().values())
-    rows = [
-        ["runs", f"{len(results.runs)}, {sum(not run['held'] for run in results.runs)} of them broke a promise", ""]
-    ]
-    rows.append(["events", f"{results.total('events'):,}", ""])
-    rows.append(["faults", f"{faults:,}", ""])
+    events, faults = results.total("events"), sum(results.faults().values())
+    broken = sum(not run["held"] for run in results.runs)
+    rows = [["runs", f"{len(results.runs)}, {broken} of them judged broken: see below", ""]]
+    rows += [["events", f"{events:,}", ""], ["faults", f"{faults:,}", ""]]
     for name in FINDINGS:
         count = results.total(name)
-        rows.append(
-            [name.replace("_", " "), str(count), "" if count else f"below {bound(results.total('events'))} of events"]
-        )
-    torn = sum(not run["held"] for run in results.runs)
-    rows.append(
-        [
-            "faults that broke a promise",
-            "0" if not torn else "see the runs",
-            "" if torn else f"below {bound(faults)} of faults",
-        ]
-    )
+        rows.append([name.replace("_", " "), str(count), "see below" if count else f"below {bound(events)} of events"])
+    clean = sum(results.clean().faults().values())
+    rows.append(["faults in runs without a wrong event", f"{clean:,}", f"below {bound(clean)} of faults"])
     return _table(["", "Found", "95 % bound"], rows)
 
 
 def faults_table(results: Results) -> str:
     """Markdown: a row a kind of fault, and one a failpoint."""
-    done, rows = results.faults(), []
+    done, clean, rows = results.faults(), results.clean(), []
     for kind in Kind:
         if number := done.get(kind, 0):
             alone, every = results.recoveries(kind, "recovery_alone_s"), results.recoveries(kind)
             times = [_seconds(alone, 0.5), _seconds(alone, 0.99), _seconds(every, 0.5), _seconds(every, 0.99)]
             count = f"{len(alone):,}" if every else ""
-            rows.append([f"`{kind}`", f"{number:,}", bound(number), count, *times, _seconds(every, 1.0)])
+            rows.append([f"`{kind}`", f"{number:,}", bound(clean.faults()[kind]), count, *times, _seconds(every, 1.0)])
     for name, number in sorted(results.failpoints().items()):
-        rows.append([f"`failpoint`, {name}", f"{number:,}", bound(number), *[""] * 6])
-    columns = ["Fault", "Times", "Breaks, 95 % bound", "Alone", "p50 s", "p99 s", "All: p50 s", "p99 s", "Longest s"]
+        rows.append([f"`failpoint`, {name}", f"{number:,}", bound(clean.failpoints()[name]), *[""] * 6])
+    columns = [
+        "Fault",
+        "Times",
+        "Wrong events, 95 % bound",
+        "Alone",
+        "p50 s",
+        "p99 s",
+        "All: p50 s",
+        "p99 s",
+        "Longest s",
+    ]
     return _table(columns, rows)
 
 
@@ -106,10 +110,8 @@ def runs_table(results: Results) -> str:
     rows = []
     for run in results.runs:
         faults = ", ".join(f"{number} {kind}" for kind, number in run["faults"].items())
-        again = ", judged again" if "judged_again" in run else ""
-        verdict = (
-            f"held{again}" if run["held"] else "broken: " + "; ".join(str(p).splitlines()[0] for p in run["broken"])
-        )
+        verdict = "held" if run["held"] else "broken: " + "; ".join(_sentences(run["broken"]))
+        verdict += f" ({run['remark']})" if "remark" in run else ""
         silence = [f"{run['longest_silence_s']:.1f}", _figure(run.get("longest_healthy_silence_s"))]
         memory = _figure(run.get("memory_slope_mib_per_min"))
         shape = f"{run['workers']} / {run['brokers']}, {run['protocol']}"
@@ -129,6 +131,12 @@ def verifiers_table(path: Path) -> str:
         times = [f"{quantile(found['recovery_s'], share):.1f}" for share in (0.5, 1.0)]
         rows.append([found["copier"], *counts, *times])
     return _table(["Copier", "Messages", "Kills", "Lost", "Doubled", "Recovery p50 s", "Longest s"], rows)
+
+
+def _sentences(broken: Iterable[str]) -> list[str]:
+    """The first line of each, the same one told once with how often it was."""
+    counts = Counter(text.splitlines()[0].partition("; its last lines")[0] for text in broken)
+    return [text if number == 1 else f"{number} times: {text}" for text, number in counts.items()]
 
 
 def _figure(number: float | None) -> str:
