@@ -243,7 +243,8 @@ class Outcome:
 
     def __post_init__(self) -> None:
         accounted = sum(map(len, self.outputs)) + len(self.failures) + self.filtered
-        assert accounted == len(self.messages), f"{len(self.messages)} messages in, {accounted} accounted for"
+        if accounted != len(self.messages):  # no assert: `python -O` would lose events without a word
+            raise AssertionError(f"{len(self.messages)} messages in, {accounted} accounted for")
 
 
 def failures_of(rows: Iterable[int], stage: str, reason: str, detail: str = "", **facts: str) -> list[Failure]:
