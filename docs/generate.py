@@ -23,7 +23,8 @@ from stream.metrics import metrics_table
 ROOT: Final = Path(__file__).resolve().parents[1]
 README: Final = ROOT / "README.md"
 RELIABILITY: Final = ROOT / "docs" / "reliability.md"
-DOCUMENTS: Final = (README, RELIABILITY)
+EXACTLY_ONCE: Final = ROOT / "docs" / "exactly-once.md"
+DOCUMENTS: Final = (README, RELIABILITY, EXACTLY_ONCE)
 SCHEMA: Final = ROOT / "docs" / "pipeline.schema.json"
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "configuration": configuration_table,
@@ -33,6 +34,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "totals": lambda: totals_table(results()),
     "faults": lambda: faults_table(results()),
     "runs": lambda: runs_table(results()),
+    "late": lambda: late_requests("harmful_table"),
     "planted": lambda: planted("planted_table"),
     "failing": lambda: planted("failing_table"),
     "verifiers": lambda: verifiers_table(RELIABILITY.with_suffix("") / "verifiers.json"),
@@ -53,6 +55,11 @@ def results() -> Results:
 def planted(table: str) -> str:
     """Of the planted bugs, which are in no package."""
     return str(runpy.run_path(str(ROOT / "tests" / "planted" / "bugs.py"))[table]())
+
+
+def late_requests(table: str) -> str:
+    """Of the trials with requests that come late: their results are beside the tests."""
+    return str(runpy.run_path(str(ROOT / "tests" / "chaos" / "late_requests" / "tables.py"))[table]())
 
 
 def schema_text() -> str:
