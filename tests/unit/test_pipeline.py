@@ -1,5 +1,7 @@
 """The line: every message ends in one place, and a failed one skips what comes after."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -139,6 +141,13 @@ def test_a_stage_that_loses_an_event_is_found_out() -> None:
 
     with pytest.raises(AssertionError, match="3 events in, 2 passed"):
         line(Lossy(lambda ns: ns)).process(Messages.of([b"1", b"2", b"3"]))
+
+
+def test_the_count_holds_without_assertions_too() -> None:
+    """`python -O` leaves them out."""
+    count = "from stream.batch import Messages, Outcome; Outcome(Messages.of([b'']), [], [])"
+    done = subprocess.run([sys.executable, "-O", "-c", count], capture_output=True, text=True, check=False)
+    assert "1 messages in, 0 accounted for" in done.stderr
 
 
 def test_the_first_output_whose_condition_holds_takes_the_event_and_null_does_not_hold() -> None:
