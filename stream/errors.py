@@ -64,7 +64,7 @@ class AttemptError(StreamError):
 class TransactionError(AttemptError):
     """A step of the Kafka transaction failed, or its outcome is not known.
 
-    reason is a metric label: "transaction", "late_request" or "fenced".
+    reason is a metric label: "transaction", "late_request", "fenced" or "refused".
     """
 
     def __init__(self, detail: str, reason: str = "transaction") -> None:

@@ -74,7 +74,8 @@ class Reporter:
         self._enter(State.PAUSED, str(error))
 
     def failed(self, error: AttemptError) -> None:
-        self.metrics.transaction_failed()
+        if isinstance(error, TransactionError):  # a pause of the stages', or of the limit, ends no transaction
+            self.metrics.transaction_failed()
         self.log.warning("attempt failed: reading again from the committed offsets", error=str(error))
         self.metrics.recovered(error.reason if isinstance(error, TransactionError) else "systemic")
 

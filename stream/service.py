@@ -25,6 +25,7 @@ from stream.health import STALE_AFTER_S, Health, Server, State, pages
 from stream.kafka.choice import choose_transport
 from stream.kafka.connection import Connection
 from stream.kafka.permissions import Permissions
+from stream.kafka.refusal import Refusals
 from stream.kafka.remaining import remaining
 from stream.kafka.session import Session
 from stream.kafka.settings import ClientSettings, Slot
@@ -35,8 +36,9 @@ from stream.quarantine.trial import ChildProcess, Trial
 from stream.quarantine.watch import Quarantine
 from stream.reporter import Reporter
 from stream.stages.retry import Retry
+from stream.summary import Summary
 from stream.watchdog import Watchdog
-from stream.worker import Summary, Worker
+from stream.worker import Worker
 
 
 def client_settings(config: Config, slot: int) -> ClientSettings:
@@ -119,8 +121,8 @@ class Service:
         stack.callback(server.close)
         logger().info("started", health=f"http://{server.address}/", topics=list(settings.topics))
         # what is missing would otherwise be found out by the first transaction that needs it
-        permissions = Permissions(Connection(config.environment.kafka_properties()), config.file)
-        permissions.require_topics(f"stream topics {self._path} --apply")
+        refusals = self._refusals(config)
+        refusals.permissions.require_topics(refusals.create)
         for output in pipeline.outputs:
             output.writer.register()
         self._worker = self._assemble(config, settings, pipeline, metrics, stack)
@@ -133,6 +135,10 @@ class Service:
         slot = Slot(config.file.name, config.environment.instance, self._slot)
         configure(config.environment.log_format, pipeline=config.file.name, worker=str(slot))
         config.environment.require_kafka()
+
+    def _refusals(self, config: Config) -> Refusals:
+        permissions = Permissions(Connection(config.environment.kafka_properties()), config.file)
+        return Refusals(permissions, f"stream topics {self._path} --apply")
 
     def _assemble(
         self, config: Config, settings: ClientSettings, pipeline: Pipeline, metrics: Metrics, stack: ExitStack
@@ -164,6 +170,7 @@ class Service:
                 tiers=settings.tiers,
             ),
             failpoint=fail,
+            refusals=self._refusals(config),
             quarantine=self._quarantine(config, session, watchdog.limit_s),
         )
 

@@ -12,17 +12,17 @@ from __future__ import annotations
 
 import random
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from stream.batch import Messages, Outcome, Record, StageReport
-from stream.errors import AttemptError, SystemicError, TransactionError
+from stream.batch import Messages, Outcome, Record
+from stream.errors import AttemptError, ProcessError, SystemicError
 from stream.failures.limit import DeadLetterLimit
 from stream.failures.retry import FailureRouter, Routed
 from stream.pipeline import Pipeline
 from stream.quarantine.watch import Part, Quarantine
+from stream.summary import Summary
 from stream.timed import Timed
 
 FIRST_PAUSE_S: Final = 0.5
@@ -60,50 +60,11 @@ class Observer(Protocol):
     def failed(self, error: AttemptError) -> None: ...
 
 
-@dataclass(slots=True)
-class Summary:
-    """What one run did. wall_s and cpu_s (of the whole process) are from the first batch polled to the last commit."""
+class Refusals(Protocol):
+    """Whether Kafka still lets this user do what the pipeline needs (`stream.kafka.refusal`)."""
 
-    events: int = 0
-    outputs: Counter[str] = field(default_factory=Counter)
-    dead_letters: Counter[str] = field(default_factory=Counter)
-    filtered: int = 0
-    retried: int = 0
-    batches: int = 0
-    recoveries: int = 0
-    first_poll_s: float | None = None
-    last_commit_s: float = 0.0
-    first_poll_cpu_s: float = 0.0
-    last_commit_cpu_s: float = 0.0
-    transaction_s: float = 0.0
-    stages: dict[str, StageReport] = field(default_factory=dict)
-    """The reports of all batches added up, by stage."""
-
-    @property
-    def cpu_s(self) -> float:
-        return max(0.0, self.last_commit_cpu_s - self.first_poll_cpu_s)
-
-    @property
-    def wall_s(self) -> float:
-        return 0.0 if self.first_poll_s is None else max(0.0, self.last_commit_s - self.first_poll_s)
-
-    def began(self, now_s: float, cpu_s: float) -> None:
-        """A batch was polled; only the first one matters."""
-        if self.first_poll_s is None:
-            self.first_poll_s, self.first_poll_cpu_s = now_s, cpu_s
-
-    def add(self, outcome: Outcome, retried: frozenset[int], transaction_s: float, now_s: float, cpu_s: float) -> None:
-        self.events += len(outcome.messages)
-        self.batches += 1
-        self.filtered += outcome.filtered
-        self.outputs.update({rows.topic: len(rows) for rows in outcome.outputs})
-        self.dead_letters.update(f.reason for f in outcome.failures if f.row not in retried)
-        self.retried += len(retried)
-        self.transaction_s += transaction_s
-        self.last_commit_s, self.last_commit_cpu_s = now_s, cpu_s
-        for report in outcome.reports:
-            sofar = self.stages.get(report.stage, StageReport(report.stage, 0.0, 0, 0))
-            self.stages[report.stage] = sofar.plus(report)
+    def suspects(self, error: AttemptError) -> bool: ...
+    def missing(self) -> str: ...
 
 
 @dataclass(slots=True)
@@ -125,8 +86,11 @@ class Worker:
     """Process the next batch while this one commits."""
     quarantine: Quarantine | None = None
     """Finds events that kill the process."""
+    refusals: Refusals | None = None
+    """Asked before an attempt is made again that failed for want of a right."""
     summary: Summary = field(default_factory=Summary)
     _stopping: bool = False
+    _suspicion: bool = False
     _in_flight: tuple[Outcome, frozenset[int]] | None = None
     _pauses: int = 0
 
@@ -162,6 +126,7 @@ class Worker:
             step()
         except AttemptError as error:
             self.observer.failed(error)
+            self._suspect(error)
             if isinstance(error, SystemicError):
                 self._pause(error)
             return False
@@ -248,13 +213,31 @@ class Worker:
         while not self._stopping:
             try:
                 with self._timed("recover"):
+                    self._require_rights()
                     committed = self.session.recover()
-            except TransactionError as error:
-                self._pause(SystemicError("kafka", str(error)))
+            except AttemptError as error:
+                self._suspect(error)
+                reason = "refused" if self._suspicion else "broker"
+                self._pause(error if isinstance(error, SystemicError) else SystemicError(reason, str(error)))
             else:
                 self.summary.recoveries += 1
                 self._settle(committed)
                 return
+
+    def _suspect(self, error: AttemptError) -> None:
+        self._suspicion = self._suspicion or (self.refusals is not None and self.refusals.suspects(error))
+
+    def _require_rights(self) -> None:
+        """Raises SystemicError while rights are missing; asks only when an error looked like it."""
+        if not self._suspicion or self.refusals is None:
+            return
+        try:
+            missing = self.refusals.missing()
+        except ProcessError as error:
+            raise SystemicError("broker", str(error)) from error
+        if missing:
+            raise SystemicError("refused", missing)
+        self._suspicion = False
 
     def _settle(self, committed: Positions) -> None:
         """A commit whose answer was lost may have been made after all: the committed offsets say so."""

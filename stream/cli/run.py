@@ -18,8 +18,8 @@ from stream.cli.show import Output, OutputOption, as_json, as_table
 from stream.errors import ExitCode
 
 if TYPE_CHECKING:
+    from stream.summary import Summary
     from stream.supervisor import Member
-    from stream.worker import Summary
 
 EXAMPLES = """\
 [bold]Examples[/bold]

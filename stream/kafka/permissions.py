@@ -55,6 +55,12 @@ class Permissions:
         absent = tuple(name for name, ops in allowed.items() if ops is None)
         return Found(tuple(lacking), absent, frozenset(name for name, ops in allowed.items() if ops == frozenset()))
 
+    def while_running(self) -> Found:
+        """Topics and group; whether transactions are allowed a worker sees by its own."""
+        topics = self.of_topics()
+        groups = [r for r in needed_rights(self.file) if r.resource is Resource.GROUP and self._group_refused()]
+        return Found((*topics.lacking, *groups), topics.absent, topics.hidden)
+
     def of_everything(self, instance: str) -> Found:
         """Topics, group, transactional id. instance: STREAM_INSTANCE; no worker of it is disturbed."""
         topics = self.of_topics()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +22,7 @@ from stream.kafka.settings import ClientSettings, refused_settings
 from stream.kafka.transport import Outlet
 
 INIT_TIMEOUT_S: Final = 10.0
+REFUSED: Final = "refused"
 FULL_QUEUE_WAIT_S: Final = 0.1
 RUN_COST: Final = 8
 """Events that a call for a run of them costs as much as, beside its own."""
@@ -139,12 +141,16 @@ class Sink:
             self._outlet.init_transactions(INIT_TIMEOUT_S)
         except KafkaException as error:
             cause: KafkaError = error.args[0]
-            self._outlet.poll(0)
+            with contextlib.suppress(KafkaException):  # after a fatal error it raises that once more
+                self._outlet.poll(0)
             text = f"init_transactions of {self.settings.slot}: {cause.str()}" + (
                 f" ({self._error})" if self._error else ""
             )
             if cause.code() == KafkaError._FENCED:  # a coordinator's timeout looks the same: see MAX_FENCES
                 raise TransactionError(text, FENCED) from error
+            if cause.code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+                acl = f"the ACL Write on transactional-id {self.settings.slot.pipeline}- (prefixed) is missing"
+                raise TransactionError(f"{acl}: {text}", REFUSED) from error
             if cause.retriable():
                 raise TransactionError(text) from error
             raise FatalError(text) from error

@@ -49,6 +49,8 @@ class Source:
     client_error: Callable[[str, str], None] = lambda _client, _name: None
     trouble: str = ""
     """The client's last error that mends itself, for the state page."""
+    _away: str = ""
+    """Why no broker can be reached, until something is read again."""
     _fatal: KafkaError | None = None
     _refused: KafkaError | None = None
     _mean_bytes: float = 1.0
@@ -90,6 +92,11 @@ class Source:
         if self._refused is not None:
             error, self._refused = self._refused, None
             raise SystemicError("refused", f"consumer: {error}")  # what was read is noted: a rewind gets it back
+        if len(read):
+            self._away = ""
+        elif self._away:
+            away, self._away = self._away, ""
+            raise SystemicError("broker", f"consumer: {away}")
         return as_first_read(messages, self.waiting.tiers) if len(messages) else None
 
     def require_alive(self) -> None:
@@ -146,6 +153,7 @@ class Source:
         committed = self._positions.committed(self.assignment.owned)
         read = {p: committed[p] for p in self.assignment.read if p in committed}
         self.seek({p: offset if offset >= 0 else self._positions.first(p) for p, offset in read.items()})
+        self._away = ""
         return committed
 
     def serve(self, wait_s: float) -> None:
@@ -252,6 +260,8 @@ class Source:
     def _on_error(self, error: KafkaError) -> None:
         if error.fatal() or error.code() == KafkaError._FATAL:  # whose own fatal() is False
             self._fatal = error
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self._away = self.trouble or str(error)
         self.trouble = str(error)
         self.client_error("consumer", error.name())
         log.warning("consumer: %s", error)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from stream.batch import Record
-from stream.errors import TransactionError, UnreachableError
+from stream.errors import ConfigurationError, TransactionError, UnreachableError
 from stream.kafka.settings import ClientSettings
-from stream.kafka.sink import Sink
+from stream.kafka.sink import REFUSED, Sink
 
 MAX_OPENINGS: Final = 5
 """Tries to get a producer before Kafka counts as away."""
@@ -38,6 +38,8 @@ class TransactionalWriter:
             try:
                 self._sink = Sink(self.settings, self.clock)
             except TransactionError as error:
+                if error.reason == REFUSED:
+                    raise ConfigurationError([str(error)]) from error
                 if attempt == MAX_OPENINGS:
                     raise UnreachableError(f"cannot begin a transaction: {error}") from error
                 self.sleep(BETWEEN_S)

@@ -82,7 +82,7 @@ _REASON = Label("reason", source="reasons of the stages")
 _ERROR_KINDS = ("transport", "timeout", "brokers_down", "authentication", "authorization", "fatal", OTHER)
 _TIER = Label("tier", source="retry topics of the pipeline file")
 _CLIENT = Label("client", ("consumer", "producer"))
-_RECOVERY = Label("reason", ("transaction", "late_request", "fenced", "systemic", OTHER))
+_RECOVERY = Label("reason", ("transaction", "late_request", "fenced", "refused", "systemic", OTHER))
 
 BUILD = Metric(
     "stream_build_info",

@@ -187,7 +187,7 @@ def test_a_commit_whose_answer_was_lost_is_counted_once_and_not_made_again() -> 
 def test_with_kafka_away_it_pauses_and_goes_on_when_it_is_back() -> None:
     log = Log([b"a"], recover_errors=[TransactionError("no broker")] * 3)
     notes, _ = drained(log)
-    assert notes.states[:3] == ["paused kafka"] * 3
+    assert notes.states[:3] == ["paused broker"] * 3
     assert log.outputs == [b"a"]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from stream.batch import Messages, Outcome, StageReport
 from stream.cli.run import _facts, _merged
-from stream.worker import Summary
+from stream.summary import Summary
 
 
 def summary(*batches: tuple[float, float, float]) -> Summary:
