@@ -80,7 +80,7 @@ class Sink:
             except BufferError:
                 self._make_room(deadline)
             except KafkaException as error:
-                raise TransactionError(f"produce to {record.topic}: {error}") from error
+                raise failed(f"produce to {record.topic}", error) from error
             else:
                 return
 
@@ -122,7 +122,7 @@ class Sink:
             try:
                 queued = self._outlet.produce_rows(run, messages, stamps[start:stop], queued)
             except KafkaException as error:
-                raise TransactionError(f"produce to {rows.topic}: {error}") from error
+                raise failed(f"produce to {rows.topic}", error) from error
             if queued < len(run):
                 self._make_room(deadline)
 

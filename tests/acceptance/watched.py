@@ -69,6 +69,8 @@ def obey(batch):
 QUICK: Final = Scale(windows=1 / 60, ages=1 / 8640, shortest_s=5)
 """A minute becomes a second, and a day 10 s."""
 RANGE_S: Final = 120
+FENCE_AGAIN_S: Final = 13.0
+"""Six fences within a minute end a worker."""
 
 
 @dataclass
@@ -111,6 +113,16 @@ class Watched:
             "transactional.id": f"{self.project.name}-{instance}-0",
         }
         Producer(settings).init_transactions(30)
+
+    def fence_until(self, name: str, instance: str = "one", timeout_s: float = 120.0) -> None:
+        """Again and again, as another process of this name would, until the alert has reached Alertmanager."""
+        deadline = time.monotonic() + timeout_s
+        while name not in self.firing():
+            assert time.monotonic() < deadline, f"{name} does not fire: {self.standing()}"
+            self.fence(instance)
+            until = time.monotonic() + FENCE_AGAIN_S
+            while time.monotonic() < until and name not in self.firing():
+                time.sleep(0.5)
 
     def firing(self) -> set[str]:
         """The alerts that fire, as Alertmanager knows them; their texts must be whole."""

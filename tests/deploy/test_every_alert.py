@@ -24,8 +24,6 @@ from deploy.monitoring.servers import Monitoring
 from stream.devkafka import Cluster
 
 SLOW: Scale = Scale(windows=1 / 30, ages=1 / 8640, shortest_s=10)
-AGAIN_S = 13.0
-"""Between two fences: six within a minute would end the worker."""
 NAME = "every-alert"
 
 pytestmark = pytest.mark.timeout(600)
@@ -85,11 +83,6 @@ def restart(watched: Watched) -> None:
     time.sleep(1.5)  # one scrape of it
 
 
-def fence(watched: Watched) -> None:
-    watched.fence("one")
-    time.sleep(AGAIN_S)
-
-
 def bad_events(watched: Watched, _: Cluster) -> None:
     watched.load(rate=100, mixture="bad")
 
@@ -114,7 +107,7 @@ def slow(watched: Watched, _: Cluster) -> None:
 
 
 def second_producer(watched: Watched, _: Cluster) -> None:
-    watched.fence("one")
+    watched.fence_until("StreamFenced", timeout_s=300)
 
 
 def many_rebalances(watched: Watched, _: Cluster) -> None:
@@ -124,7 +117,7 @@ def many_rebalances(watched: Watched, _: Cluster) -> None:
 def fenced_again_and_again(watched: Watched, _: Cluster) -> None:
     """Few transactions, so that those that fail are many of them."""
     watched.load(rate=0.25, mixture="good")
-    until_fires(watched, "StreamTransactionsFail", lambda: fence(watched))
+    watched.fence_until("StreamTransactionsFail", timeout_s=300)
 
 
 def broker_away(watched: Watched, kafka: Cluster) -> None:
