@@ -81,6 +81,13 @@ def test_a_failed_attempt_is_counted_by_its_reason(desk: Desk) -> None:
     assert desk.value('stream_recoveries_total{pipeline="p",reason="systemic"}') == 1
 
 
+def test_a_pause_is_no_failed_transaction(desk: Desk) -> None:
+    desk.reporter.failed(SystemicError("dead_letter_limit", "too many"))
+    assert desk.value('stream_transactions_total{outcome="failed",pipeline="p"}') == 0
+    desk.reporter.failed(TransactionError("commit"))
+    assert desk.value('stream_transactions_total{outcome="failed",pipeline="p"}') == 1
+
+
 def test_lag_in_seconds_is_the_age_of_what_was_read_last_and_0_at_the_end(desk: Desk) -> None:
     desk.own(0)
     desk.unread = {("t", 0): 5}

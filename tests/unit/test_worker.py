@@ -191,6 +191,42 @@ def test_with_kafka_away_it_pauses_and_goes_on_when_it_is_back() -> None:
     assert log.outputs == [b"a"]
 
 
+class Rights:
+    """Missing for as many questions as there are answers."""
+
+    def __init__(self, *missing: str) -> None:
+        self.answers = list(missing)
+        self.asked = 0
+
+    def suspects(self, error: AttemptError) -> bool:
+        return "AUTHORIZATION_FAILED" in str(error)
+
+    def missing(self) -> str:
+        self.asked += 1
+        return self.answers.pop(0) if self.answers else ""
+
+
+def test_after_a_refused_commit_nothing_is_tried_until_the_right_is_back() -> None:
+    log = Log([b"a"], errors=[TransactionError("commit: TOPIC_AUTHORIZATION_FAILED")])
+    notes, rights = Notes(), Rights("no Write on topic out", "no Write on topic out")
+    w = worker(log, notes)
+    w.refusals = rights
+    w.run(until_caught_up=True)
+    assert [state for state in notes.states if state.startswith("paused")] == ["paused refused"] * 2
+    assert rights.asked == 3
+    assert log.outputs == [b"a"]
+
+
+def test_rights_are_asked_for_only_after_an_error_that_looks_like_one() -> None:
+    log = Log([b"a"], errors=[TransactionError("timed out")], recover_errors=[TransactionError("no broker")])
+    notes, rights = Notes(), Rights("never asked")
+    w = worker(log, notes)
+    w.refusals = rights
+    w.run(until_caught_up=True)
+    assert rights.asked == 0
+    assert log.outputs == [b"a"]
+
+
 def test_pauses_grow_to_a_bound() -> None:
     log = Log([b"a"], recover_errors=[TransactionError("no broker")] * 12)
     pauses: list[float] = []
