@@ -8,7 +8,7 @@ cdef class Client:
     cdef Kafka* kafka
     cdef Logbook* book
     cdef bint closed
-    cdef object _signs, _on_error, _on_statistics, _on_rebalance, _raised, _log
+    cdef object _on_error, _on_statistics, _on_rebalance, _raised, _log
     cdef _open(self, bint consumer, properties)
     cdef void _close(self) noexcept
     cdef told(self, int code, str text)

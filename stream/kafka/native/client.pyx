@@ -14,6 +14,7 @@ from libc.string cimport memcpy
 from stream.kafka.native.library cimport Library, OpaqueFn
 from stream.kafka.native.logbook cimport (
     MOST_SIGNS,
+    SIGN_BYTES,
     WAIT_LOCK,
     Line,
     Logbook,
@@ -97,15 +98,16 @@ cdef class Client:
         global opaque_of
         self.library, self._log = library, log
         self._on_error, self._on_statistics, self._on_rebalance = on_error, on_statistics, on_rebalance
-        self._signs = [sign.encode() for sign in signs][:MOST_SIGNS]
         self._raised = None
         self.book = new_logbook()
         if self.book == NULL:
             raise MemoryError
         opaque_of = library.api.opaque
-        for i, sign in enumerate(self._signs):
-            self.book.sign[i] = sign
-        self.book.signs = len(self._signs)
+        assert len(signs) <= MOST_SIGNS, "all signs are watched for"
+        for i, sign in enumerate(signs):
+            text = sign.encode()
+            snprintf(self.book.sign[i], SIGN_BYTES, "%s", <const char*>text)
+        self.book.signs = len(signs)
         self.book.finest = DEBUG if log.isEnabledFor(logging.DEBUG) else DEBUG - 1
         self.book.owner = <void*>self
         self._open(consumer, properties)
@@ -256,6 +258,7 @@ cdef class Client:
             raise KafkaException(KafkaError(code))
 
 
+@cython.no_gc     # it can be in no cycle, and needs its library to the end
 cdef class PlaceList:
     """A list of partitions, freed with the object."""
 

@@ -86,6 +86,7 @@ cdef object block(Buffer* buffer, Pool pool):
     return memoryview(made)
 
 
+@cython.no_gc_clear
 cdef class Columns:
     """The batch that is being read. take() hands it over and begins the next one."""
 

@@ -20,6 +20,7 @@ cdef enum:
     DROPPED = 100       # messages that poll() drops at a time
 
 
+@cython.no_gc     # it can be in no cycle, and needs its library to the end
 cdef class GroupMetadata:
     """Who a member is and in which generation, at one moment; for Producer.send_offsets_to_transaction."""
 

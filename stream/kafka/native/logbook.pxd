@@ -22,7 +22,8 @@ cdef extern from "pythread.h" nogil:
 cdef enum:
     LINE_BYTES = 512    # longer lines are cut
     MOST_LINES = 256    # that wait; older ones give way, and are counted
-    MOST_SIGNS = 16
+    MOST_SIGNS = 32
+    SIGN_BYTES = 64
 
 cdef struct Line:
     int level           # of syslog
@@ -38,7 +39,7 @@ cdef struct Logbook:
     char name[128]      # of the client
     int finest          # syslog level above which lines are counted, but not kept
     int signs
-    const char* sign[MOST_SIGNS]
+    char sign[MOST_SIGNS][SIGN_BYTES]
     char last[LINE_BYTES]   # the last line of trouble
     Line lines[MOST_LINES]
 

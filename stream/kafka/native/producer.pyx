@@ -7,9 +7,10 @@ row acknowledged) or the client is destroyed. Keys and headers are copied by the
 """
 
 cimport cython
+from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.stdint cimport int64_t, uint8_t
-from libc.stdlib cimport calloc, free
-from libc.string cimport memset, strlen, strncmp
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memset, strcmp, strdup, strlen, strncmp
 
 from stream.kafka.native.client cimport Client, PlaceList, milliseconds, place_list
 from stream.kafka.native.library cimport Library
@@ -43,6 +44,10 @@ cdef enum:
     MOST_PREFIXES = 8
 
 cdef uint8_t IS_NULL_KEY = NULL_KEY
+
+cdef struct Handle:
+    char* name
+    Topic* topic
 
 cdef struct Table:
     # what a run over rows reads
@@ -121,26 +126,31 @@ cdef class Producer:
     cdef readonly Client client
     cdef Api* _api
     cdef Kafka* _kafka
-    cdef dict _topics       # addresses of topic handles, by name
-    cdef list _held         # values (views of them keep their buffers) that the library may still read
-    cdef object _last
+    # plain memory, not containers: the cycle collector empties those before this object is told to go
+    cdef Handle* _topics
+    cdef int _topic_count
+    cdef PyObject** _held   # values (views of them keep their buffers) that the library may still read
+    cdef int64_t _held_count, _held_room
 
     def __cinit__(self, Library library, properties, signs, log, on_error, on_statistics=None):
-        self._topics, self._held = {}, []
         self.client = Client(library, False, properties, signs, log, on_error, on_statistics, None)
         self._api, self._kafka = &library.api, self.client.kafka
 
     def __dealloc__(self):
-        if self.client is None:
-            return
-        for address in self._topics.values():
-            self._api.topic_destroy(<Topic*><size_t>address)
-        self.client._close()    # before _held goes: nothing reads it any more
+        cdef int i
+        if self.client is not None:
+            for i in range(self._topic_count):
+                self._api.topic_destroy(self._topics[i].topic)
+                free(self._topics[i].name)
+            self.client._close()    # before what is held goes: nothing reads it any more
+        self._let_go()
+        free(self._topics)
+        free(self._held)
 
     @property
     def held(self):
         """Buffers that are kept for the library."""
-        return len(self._held)
+        return self._held_count
 
     def init_transactions(self, timeout):
         cdef int wait_ms = milliseconds(timeout)
@@ -152,7 +162,7 @@ cdef class Producer:
     def begin_transaction(self):
         cdef Error* error
         if self._api.outq_len(self._kafka) == 0:
-            self._held, self._last = [], None
+            self._let_go()
         with nogil:
             error = self._api.begin_transaction(self._kafka)
         self._answer(error)
@@ -227,9 +237,7 @@ cdef class Producer:
                 t.prefixes += 1
         arguments = self._arguments(topic, most, 0)
         arguments[4].value.i32 = -1
-        if self._last is not values:
-            self._last = values
-            self._held.append(values)
+        self._hold(values)
         with nogil:
             queued = queue_rows(self._api, self._kafka, &t, arguments, first, n, &error)
         free(arguments)
@@ -299,13 +307,38 @@ cdef class Producer:
         arguments[4].kind = ARG_PARTITION
         return arguments
 
+    cdef _hold(self, object values):
+        cdef PyObject** held
+        if self._held_count and self._held[self._held_count - 1] == <PyObject*>values:
+            return
+        if self._held_count == self._held_room:
+            held = <PyObject**>realloc(self._held, (2 * self._held_room + 8) * sizeof(PyObject*))
+            if held == NULL:
+                raise MemoryError
+            self._held, self._held_room = held, 2 * self._held_room + 8
+        Py_INCREF(values)
+        self._held[self._held_count] = <PyObject*>values
+        self._held_count += 1
+
+    cdef void _let_go(self) noexcept:
+        while self._held_count:
+            self._held_count -= 1
+            Py_DECREF(<object>self._held[self._held_count])
+
     cdef Topic* _topic(self, name) except NULL:
-        cdef Topic* handle
-        cdef bytes text
-        if name not in self._topics:
-            text = name.encode()
-            handle = self._api.topic_new(self._kafka, text, NULL)
-            if handle == NULL:
-                raise KafkaException(KafkaError(KafkaError._INVALID_ARG, f"no handle for topic {name}"))
-            self._topics[name] = <size_t>handle
-        return <Topic*><size_t>self._topics[name]
+        cdef bytes text = name.encode()
+        cdef const char* wanted = text
+        cdef Handle* handles
+        cdef int i
+        for i in range(self._topic_count):
+            if strcmp(self._topics[i].name, wanted) == 0:
+                return self._topics[i].topic
+        handles = <Handle*>realloc(self._topics, (self._topic_count + 1) * sizeof(Handle))
+        if handles == NULL:
+            raise MemoryError
+        self._topics = handles
+        handles[self._topic_count] = Handle(strdup(wanted), self._api.topic_new(self._kafka, wanted, NULL))
+        if handles[self._topic_count].name == NULL or handles[self._topic_count].topic == NULL:
+            raise KafkaException(KafkaError(KafkaError._INVALID_ARG, f"no handle for topic {name}"))
+        self._topic_count += 1
+        return handles[self._topic_count - 1].topic
