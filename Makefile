@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
+TRANSPORT ?= python
 CASES  ?= 100000
 PROFILE ?= kills
 SEEDS  ?= 1
@@ -42,10 +43,11 @@ tools:  ## Prometheus, promtool and Alertmanager, for the tests and make watch
 acceptance: install tools  ## whole processes on a real Apache Kafka
 	@# whole processes on a slow machine miss a deadline now and then: what failed runs once more, by itself, in plain
 	@# sight. The chaos tests, which judge the guarantees under faults, get no second try.
-	$(BIN)/pytest tests/acceptance $(ARGS) || $(BIN)/pytest tests/acceptance --last-failed --last-failed-no-failures none $(ARGS)
+	@# make acceptance TRANSPORT=native: the same on the other transport
+	export STREAM_TRANSPORT=$(TRANSPORT); $(BIN)/pytest tests/acceptance $(ARGS) || $(BIN)/pytest tests/acceptance --last-failed --last-failed-no-failures none $(ARGS)
 
 chaos: install  ## kills, pauses and broker stops, seeded, short
-	$(BIN)/pytest tests/chaos $(ARGS)
+	STREAM_TRANSPORT=$(TRANSPORT) $(BIN)/pytest tests/chaos $(ARGS)
 
 planted: install  ## each rule of the loop taken out once, and the harm found (about 10 minutes; five of them in make test)
 	$(BIN)/pytest tests/planted $(ARGS)
@@ -97,5 +99,5 @@ clean:  ## remove .venv, caches and the development Kafka's files
 fuzz: install  ## the native codec against the reference one and fastavro, long: make fuzz CASES=100000
 	AVRO_CASES=$(CASES) $(BIN)/pytest tests/unit/avro_native -k long_run --timeout=0 $(ARGS)
 
-sanitize: install  ## the native codec under AddressSanitizer and UBSan
+sanitize: install  ## the native codec and transport under AddressSanitizer and UBSan
 	PYTHON=$(BIN)/python tests/sanitize/run.sh

@@ -157,7 +157,7 @@ VARIABLES: Final = (
         _one_of("auto", "native", "reference"),
     ),
     Variable(
-        "STREAM_TRANSPORT", "`python`, or `native`: about half of the CPU.", "python", _one_of("python", "native")
+        "STREAM_TRANSPORT", "`python`, or `native`: a third less CPU.", "python", _one_of("python", "native")
     ),
     Variable(
         "STREAM_FAILPOINT",

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the native codec's tests under AddressSanitizer and UndefinedBehaviorSanitizer.
+# Runs the native codec's and the native transport's tests under AddressSanitizer and UndefinedBehaviorSanitizer.
 #
 #   tests/sanitize/run.sh [pytest arguments]      PYTHON=.venv/bin/python, AVRO_CASES=5000
 #
@@ -14,9 +14,11 @@ case $python in */*) python=$(cd "$(dirname "$python")" && pwd)/$(basename "$pyt
 build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
 
-mkdir "$build/tests" "$build/tests/unit"
+mkdir "$build/tests" "$build/tests/unit" "$build/tests/unit/kafka"
 cp -R "$root/stream" "$root/setup.py" "$build/"
 cp -R "$root/tests/unit/avro_native" "$build/tests/unit/"
+cp "$root/tests/unit/kafka/test_native.py" "$build/tests/unit/kafka/"
+cp "$root/tests/sanitize/test_native_round.py" "$build/tests/"
 find "$build" -name '*.so' -delete
 cd "$build"
 
@@ -33,4 +35,5 @@ ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:allocator_may_return_null=1 \
 UBSAN_OPTIONS=print_stacktrace=1 \
 PYTHONMALLOC=malloc ARROW_DEFAULT_MEMORY_POOL=system AVRO_CASES="${AVRO_CASES:-2000}" \
     "$python" -m pytest -q --capture=sys -p no:cacheprovider --import-mode=importlib -o pythonpath="tests ." \
-    -k "not thousand_calls and not thousand_decoders" tests/unit/avro_native "$@"
+    -k "not thousand_calls and not thousand_decoders" \
+    tests/unit/avro_native tests/unit/kafka/test_native.py tests/test_native_round.py "$@"
