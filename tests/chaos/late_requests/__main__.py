@@ -57,6 +57,8 @@ def ways(shape: Shape) -> tuple[Then, ...]:
 
 PLANS: Final[dict[str, list[Cell]]] = {
     "guard": [(s, then, guarded(s)) for s in HARMFUL for then in ways(s)],
+    # aborting needs the Python transport; the rest runs on either (STREAM_TRANSPORT=native)
+    "native": [(s, then, "guarded") for s in HARMFUL if s is not LATE_ABORT for then in ways(s)],
     "off": [(s, then, unguarded(s)) for s in HARMFUL for then in ways(s)],
     "harmless": [(s, then, mode) for s in HARMLESS for then in ways(s) for mode in ("guarded", "off")],
     "signals": [

@@ -28,6 +28,8 @@ QUIET_S: Final = 0.3
 TRANSACTION_S: Final = 10
 ATTEMPT_FAILED: Final = "attempt failed: reading again from the committed offsets"
 LAUNCHER: Final = Path(__file__).with_name("launcher.py")
+PASSED_ON: Final = ("STREAM_TRANSPORT",)
+"""Variables of the run that the worker is given too."""
 GATES: Final = {"outputs written": "AddOffsetsToTxn", "offsets sent": "EndTxn"}
 """The request that waits while the late one arrives: the next one of the transaction at that moment."""
 
@@ -203,6 +205,7 @@ class Lane:
             "STREAM_INSTANCE": "one",
             "LATE_REQUEST_TRIGGER": str(self.trigger),
             **self.project.environ,
+            **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
         }
         with log.open("wb") as errors, output.open("wb") as out:
             popen = subprocess.Popen(
