@@ -77,6 +77,8 @@ class Connection:
             # the end of the broker's side ends all; the client's end leaves what is on its way to the broker
             await asyncio.wait(parts[1:], return_when=asyncio.FIRST_COMPLETED)
         finally:
+            for _, writer in (self.client, self.broker):
+                writer.transport.abort()  # before anything is waited for: a proxy that is closed cancels that
             for task in (*parts, *self._overtaken):
                 task.cancel()
             await asyncio.gather(*parts, *self._overtaken, return_exceptions=True)

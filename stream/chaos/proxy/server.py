@@ -236,6 +236,8 @@ class Proxy:
             task = asyncio.get_running_loop().create_task(self._serve(index, (reader, writer)))
             self._tasks.add(task)
             task.add_done_callback(self._over)
+            # a task that is cancelled before its first step closes nothing
+            task.add_done_callback(lambda _task: writer.transport.abort())
 
         return accepted
 
@@ -248,7 +250,8 @@ class Proxy:
         """One connection of a client, to the end."""
         try:
             target = self._targets[index] if self._targets else 0
-            broker = await asyncio.wait_for(asyncio.open_connection(HOST, target), CONNECT_S)
+            async with asyncio.timeout(CONNECT_S):
+                broker = await asyncio.open_connection(HOST, target)
         except (OSError, TimeoutError):
             self._tally.unreachable += 1
             await close(client[1])
