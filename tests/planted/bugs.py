@@ -68,6 +68,7 @@ BUGS: Final[Sequence[Bug]] = (
         "a call that returned is believed, however long it took and whatever the client's log says",
         "late request",
         Harm.DOUBLED,
+        also=("unit/kafka/test_guard.py::test_a_slow_call_may_have_been_sent_twice_although_it_returned",),
     ),
     Bug(
         "offset-without-plus-one",
@@ -77,6 +78,10 @@ BUGS: Final[Sequence[Bug]] = (
         "restart",
         Harm.DOUBLED,
         quick=True,
+        also=(
+            "acceptance/test_exactly_once.py::test_a_death_at_any_step_loses_nothing_and_doubles_nothing",
+            "unit/kafka/test_assignment.py::test_the_next_offset_is_the_highest_of_each_partition_plus_one",
+        ),
     ),
     Bug(
         "offset-plus-two",
@@ -85,6 +90,7 @@ BUGS: Final[Sequence[Bug]] = (
         "the highest offset + 2 is committed",
         "fenced inside a transaction",
         Harm.LOST,
+        also=("unit/kafka/test_assignment.py::test_the_next_offset_is_the_highest_of_each_partition_plus_one",),
     ),
     Bug(
         "full-queue-drops",
@@ -102,6 +108,7 @@ BUGS: Final[Sequence[Bug]] = (
         "outputs are produced without key",
         "restart",
         Harm.KEYS,
+        also=("unit/kafka/test_sink.py::test_events_without_headers_go_in_one_call",),
     ),
     Bug(
         "flush-skipped",
@@ -120,6 +127,7 @@ BUGS: Final[Sequence[Bug]] = (
         "killed before the commit",
         Harm.LETTERS,
         quick=True,
+        also=("acceptance/test_exactly_once.py::test_a_death_at_any_step_loses_nothing_and_doubles_nothing",),
     ),
     Bug(
         "random-transactional-id",
@@ -128,6 +136,7 @@ BUGS: Final[Sequence[Bug]] = (
         "each process has a transactional id of its own",
         "killed before the commit",
         Harm.STUCK,
+        also=("acceptance/test_exactly_once.py::test_a_death_at_any_step_loses_nothing_and_doubles_nothing",),
     ),
     Bug(
         "auto-commit",
@@ -144,6 +153,7 @@ BUGS: Final[Sequence[Bug]] = (
         "the consumer commits them after the transaction",
         "killed after the commit",
         Harm.DOUBLED,
+        also=("acceptance/test_exactly_once.py::test_a_death_at_any_step_loses_nothing_and_doubles_nothing",),
     ),
     Bug(
         "commit-before-flush",
@@ -153,6 +163,7 @@ BUGS: Final[Sequence[Bug]] = (
         "killed after the commit",
         Harm.LOST,
         quick=True,
+        also=("acceptance/test_exactly_once.py::test_a_death_at_any_step_loses_nothing_and_doubles_nothing",),
     ),
     Bug(
         "offsets-of-the-batch-ahead",
@@ -161,6 +172,7 @@ BUGS: Final[Sequence[Bug]] = (
         "the positions at the time of the commit are sent, when the next batch is in hand already",
         "killed after the commit",
         Harm.LOST,
+        also=("acceptance/test_exactly_once.py::test_a_death_at_any_step_loses_nothing_and_doubles_nothing",),
     ),
     Bug(
         "no-seek-after-recovery",
@@ -170,6 +182,9 @@ BUGS: Final[Sequence[Bug]] = (
         "fenced inside a transaction",
         Harm.LOST,
         quick=True,
+        also=(
+            "acceptance/test_exactly_once.py::test_a_commit_whose_answer_is_lost_is_settled_by_the_committed_offsets",
+        ),
     ),
     Bug(
         "rewind-to-the-start",
@@ -178,6 +193,9 @@ BUGS: Final[Sequence[Bug]] = (
         "after a failed transaction it reads from the configured start",
         "fenced inside a transaction",
         Harm.DOUBLED,
+        also=(
+            "acceptance/test_exactly_once.py::test_a_commit_whose_answer_is_lost_is_settled_by_the_committed_offsets",
+        ),
     ),
     Bug(
         "same-producer-after-trouble",
@@ -227,6 +245,7 @@ BUGS: Final[Sequence[Bug]] = (
         "two workers",
         Harm.DOUBLED,
         client="Consumer",
+        also=("acceptance/test_groups.py::test_a_third_joins_one_leaves_and_one_is_killed",),
     ),
     Bug(
         "one-name-for-all",
@@ -235,6 +254,9 @@ BUGS: Final[Sequence[Bug]] = (
         "all workers have the same static member id and transactional id",
         "two workers",
         Harm.ENDED,
+        also=(
+            "acceptance/test_worker_process.py::test_a_stopped_worker_finishes_leaves_and_another_has_its_partitions_at_once",
+        ),
     ),
     Bug(
         "no-group-metadata",
@@ -243,6 +265,7 @@ BUGS: Final[Sequence[Bug]] = (
         "offsets are sent with the name of the group alone",
         "zombie",
         Harm.DOUBLED,
+        also=("chaos/test_zombies.py::test_zombies_commit_nothing_stale",),
     ),
     Bug(
         "refused-commit-repeated",
@@ -284,6 +307,7 @@ BUGS: Final[Sequence[Bug]] = (
         "it begins to read at the start position without committing it",
         "killed before its first event",
         Harm.LOST,
+        also=("acceptance/test_exactly_once.py::test_the_start_position_is_committed_before_anything_is_read",),
     ),
     Bug(
         "read-uncommitted",
@@ -300,6 +324,9 @@ BUGS: Final[Sequence[Bug]] = (
         "`auto.offset.reset=earliest`",
         "input deleted before it is read",
         Harm.SILENT,
+        also=(
+            "acceptance/test_exactly_once.py::test_input_that_is_deleted_before_it_is_read_ends_the_worker_with_the_gap",
+        ),
     ),
     Bug(
         "retried-early",
@@ -308,6 +335,7 @@ BUGS: Final[Sequence[Bug]] = (
         "events of retry tiers are processed as they are read",
         "retries",
         Harm.EARLY,
+        also=("acceptance/test_retry.py::test_an_event_goes_through_the_tiers_never_early_and_ends_once",),
     ),
     Bug(
         "attempts-not-counted",
@@ -316,6 +344,7 @@ BUGS: Final[Sequence[Bug]] = (
         "the header with the attempts is not increased",
         "retries",
         Harm.STUCK,
+        also=("acceptance/test_retry.py::test_an_event_goes_through_the_tiers_never_early_and_ends_once",),
     ),
     Bug(
         "early-not-put-back",
