@@ -91,6 +91,10 @@ class LateRequestGuard:
 
 
 def failed(name: str, error: Exception) -> TransactionError:
-    """A call's exception as a failed attempt. A fence also shows as a fatal error of a call made later."""
-    fenced = any(sign in str(error) for sign in ("_FENCED", "INVALID_PRODUCER_EPOCH", "PRODUCER_FENCED"))
+    """A call's exception as a failed attempt. A fence also shows as a fatal error of a call made later.
+
+    With it set already, the client's own log lines make CPython wrap it in a SystemError, whose cause it is.
+    """
+    told = f"{name} {error} {error.__cause__ or ''} {error.__context__ or ''}"
+    fenced = any(sign in told for sign in ("_FENCED", "INVALID_PRODUCER_EPOCH", "PRODUCER_FENCED"))
     return TransactionError(f"{name}: {error}", FENCED if fenced else "transaction")

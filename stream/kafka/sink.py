@@ -89,7 +89,7 @@ class Sink:
         try:
             left = self._outlet.flush(self.settings.transaction_timeout_s)
         except Exception as error:  # a fatal error can surface here as SystemError (client 2.16.1)
-            raise failed("flush", error) from error
+            raise failed(f"flush ({self._error})" if self._error else "flush", error) from error
         if left:
             raise TransactionError(f"flush: {left} messages not acknowledged in time: {self._error or 'no answer'}")
 

@@ -89,7 +89,6 @@ def test_every_panel_shows_something_and_alerts_reach_alertmanager(watched: Watc
     watched.await_alerts(["StreamPaused"])
     watched.order()
     await_commits(first)
-    watched.fence_until("StreamFenced")
     watched.await_alerts(["StreamDeadLettersOld"])
     wait_until(panels.look, "every panel shows something", standing=lambda: str(sorted(panels.left)))
     for expr in (grafana.DEPLOYS, grafana.MODELS):

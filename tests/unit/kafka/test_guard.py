@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from stream.errors import TransactionError
-from stream.kafka.guard import LateRequestGuard, TroubleLog
+from stream.kafka.guard import FENCED, LateRequestGuard, TroubleLog, failed
 from stream.kafka.settings import ClientSettings, Slot
 
 
@@ -127,3 +127,12 @@ def test_the_threshold_stays_below_the_shortest_wait_before_a_reconnect(user, ex
 @pytest.mark.parametrize(("user", "expected"), [({}, "broker"), ({"debug": "eos,msg"}, "eos,msg,broker")])
 def test_the_producer_logs_every_lost_connection_whatever_else_it_is_told_to_log(user, expected) -> None:
     assert ClientSettings(Slot("p", "i"), ("t",), user).producer()["debug"] == expected
+
+
+def test_a_fence_is_seen_through_the_error_that_a_log_line_wraps_it_in() -> None:
+    wrapped = SystemError("<class 'logging.LogRecord'> returned a result with an exception set")
+    wrapped.__cause__ = RuntimeError('KafkaError{FATAL,code=_FENCED,val=-144,str="fenced"}')
+    assert failed("flush", wrapped).reason == FENCED
+    bare = SystemError("<class 'logging.LogRecord'> returned a result with an exception set")
+    assert failed("flush (KafkaError{FATAL,code=_FENCED})", bare).reason == FENCED
+    assert failed("flush", bare).reason == "transaction"
