@@ -35,6 +35,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "faults": lambda: faults_table(results()),
     "runs": lambda: runs_table(results()),
     "late": lambda: late_requests("harmful_table"),
+    "late_others": lambda: late_requests("untried_table"),
     "planted": lambda: planted("planted_table"),
     "failing": lambda: planted("failing_table"),
     "verifiers": lambda: verifiers_table(RELIABILITY.with_suffix("") / "verifiers.json"),

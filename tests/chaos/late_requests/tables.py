@@ -25,7 +25,13 @@ HARMFUL: Final = (
     "late offsets, then a crash",
     "late offsets on a flapping connection, then a crash",
 )
-ERRORS: Final = {"0": "none: taken", "47": "INVALID_PRODUCER_EPOCH", "90": "PRODUCER_FENCED", "48": "INVALID_TXN_STATE"}
+ERRORS: Final = {
+    "0": "none",
+    "47": "INVALID_PRODUCER_EPOCH",
+    "48": "INVALID_TXN_STATE",
+    "51": "CONCURRENT_TRANSACTIONS",
+    "90": "PRODUCER_FENCED",
+}
 Cell = dict[str, Any]
 
 
