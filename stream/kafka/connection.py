@@ -23,19 +23,9 @@ REQUEST_S: Final = 10.0
 _LOGIN: Final = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError.SASL_AUTHENTICATION_FAILED})
 """Errors that only the client's error callback tells: the request itself just times out."""
 
-PROTOCOL: Final = "security.protocol"
-"""Named by the client's log, and only there, when a broker ends a connection before a word was said."""
-
+ALERT: Final = "alert certificate"
+"""TLS's word for a certificate that the other side refuses (RFC 8446, 6.2)."""
 log = logging.getLogger(__name__)
-
-
-class _ProtocolHint(logging.Handler):
-    """Notices the client's guess that its security protocol is not that of the listener."""
-
-    given = False
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.given = self.given or PROTOCOL in record.getMessage()
 
 
 @dataclass(slots=True)
@@ -44,20 +34,19 @@ class Connection:
 
     user: Mapping[str, str]
     _causes: dict[int, str] = field(default_factory=dict)
-    _hint: _ProtocolHint = field(default_factory=_ProtocolHint)
     _client: AdminClient | Consumer | Producer | None = None
     """The last one made: refusal() has it hand over its pending errors."""
 
     def admin(self) -> AdminClient:
-        self._client = client = AdminClient(self._properties(CONSUMER_ONLY | PRODUCER_ONLY), logger=self._logger())
+        self._client = client = AdminClient(self._properties(CONSUMER_ONLY | PRODUCER_ONLY), logger=log)
         return client
 
     def consumer(self, own: Properties) -> Consumer:
-        self._client = client = Consumer({**self._properties(PRODUCER_ONLY), **own}, logger=self._logger())
+        self._client = client = Consumer({**self._properties(PRODUCER_ONLY), **own}, logger=log)
         return client
 
     def producer(self, own: Properties) -> Producer:
-        self._client = client = Producer({**self._properties(CONSUMER_ONLY), **own}, logger=self._logger())
+        self._client = client = Producer({**self._properties(CONSUMER_ONLY), **own}, logger=log)
         return client
 
     def refusal(self, error: KafkaError | KafkaException, doing: str, acl: str = "") -> ProcessError:
@@ -74,13 +63,13 @@ class Connection:
         login = next((text for code, text in self._causes.items() if code in _LOGIN), "")
         if login:
             return ConfigurationError([f"cannot {doing}: {login}; check the STREAM_KAFKA_* variables"])
+        certificate = next((text for text in self._causes.values() if ALERT in text), "")
+        if certificate:
+            why = "the broker does not take this client's certificate (expired, or not of an authority that it knows)"
+            where = "check STREAM_KAFKA_SSL_CERTIFICATE_LOCATION"
+            return ConfigurationError([f"cannot {doing}: {why}: {certificate}; {where}"])
         if cause.code() > 0 and not cause.retriable():
             return ConfigurationError([f"cannot {doing}: {cause.str()} ({cause.name()})"])
-        if self._hint.given:
-            wrong = f"{self.servers} is no listener for {self.user.get(PROTOCOL, 'plaintext')}"
-            return ConfigurationError(
-                [f"cannot {doing}: {wrong}; set STREAM_KAFKA_SECURITY_PROTOCOL as the broker has it"]
-            )
         why = next(reversed(self._causes.values()), cause.str())
         return UnreachableError(f"cannot {doing}: Kafka at {self.servers} does not answer ({why})")
 
@@ -97,12 +86,6 @@ class Connection:
             **own,
             "error_cb": self._note,
         }
-
-    def _logger(self) -> logging.Logger:
-        logger = logging.Logger(log.name)
-        logger.addHandler(self._hint)
-        logger.parent = log
-        return logger
 
     def _note(self, error: KafkaError) -> None:
         """Keep the last text of each kind; "all brokers down" says less than the reason before it."""

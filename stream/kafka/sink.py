@@ -48,7 +48,7 @@ class Sink:
     def __post_init__(self) -> None:
         with refused_settings("producer"):
             self._outlet = outlet = self.settings.transport.outlet(self.settings.producer(), self._on_error, log)
-        self._guard = LateRequestGuard(outlet.trouble, lambda: outlet.poll(0), self.clock, self.settings.slow_call_s)
+        self._guard = LateRequestGuard(outlet.trouble, self._serve_log, self.clock, self.settings.slow_call_s)
         try:
             self._init()
         except StreamError:  # with Kafka away one fails every few seconds: its threads must not wait for the collector
@@ -135,6 +135,13 @@ class Sink:
         """The source's timestamps: none becomes now (0), and never the future, which a broker may refuse."""
         now_ms = int(self.wall_clock() * 1000)
         return np.clip(stamps, 0, now_ms)
+
+    def _serve_log(self) -> None:
+        """A client that met a fatal error while nothing was under way tells it here."""
+        try:
+            self._outlet.poll(0)
+        except Exception as error:
+            raise failed("poll", error) from error
 
     def _init(self) -> None:
         try:
