@@ -97,7 +97,7 @@ def stuck(watched: Watched, _: Cluster) -> None:
 
 def stuck_with_retries(watched: Watched, _: Cluster) -> None:
     watched.load(rate=100, mixture="bad")
-    wait_until(lambda: (watched.value("sum(stream_retry_waiting_events)") or 0) > 0, "some wait", 120)
+    wait_until(lambda: watched.value("count(stream_retry_next_due_timestamp_seconds)"), "some wait for their time", 120)
     watched.order(stuck=True)
 
 

@@ -93,12 +93,13 @@ _SCORES = (
         width=12,
     ),
     lines(
-        "Mean result",
+        "Median result",
         "short",
-        "By model and output. A step means other events or another model; compare with Rows refused.",
+        "By model and output, as exact as its buckets. A step means other events or another model; compare with Rows "
+        "refused.",
         Query(
-            "sum by (model, version, output) (rate(stream_inference_scores_sum[$__rate_interval]))"
-            " / (sum by (model, version, output) (rate(stream_inference_scores_count[$__rate_interval])) > 0)",
+            "histogram_quantile(0.5, sum by (model, version, output, le)"
+            " (rate(stream_inference_scores_bucket[$__rate_interval])))",
             "{{model}}/{{version}} {{output}}",
         ),
         width=12,
