@@ -156,9 +156,7 @@ VARIABLES: Final = (
         "auto",
         _one_of("auto", "native", "reference"),
     ),
-    Variable(
-        "STREAM_TRANSPORT", "`python`, or `native`: a third less CPU.", "python", _one_of("python", "native")
-    ),
+    Variable("STREAM_TRANSPORT", "`python`, or `native`: a third less CPU.", "python", _one_of("python", "native")),
     Variable(
         "STREAM_FAILPOINT",
         "For tests: `name:count` kills the process when it comes to that place for the count-th time,"

@@ -97,9 +97,7 @@ def test_values_become_what_arrow_makes_of_them(values: list[object], type_: pa.
     assert arrow.of_values(values, type_).equals(pa.array(values, type_))
 
 
-@pytest.mark.parametrize(
-    ("values", "type_"), [([2**31], pa.int32()), ([-1], pa.uint8()), ([2**53 + 1], pa.float64())]
-)
+@pytest.mark.parametrize(("values", "type_"), [([2**31], pa.int32()), ([-1], pa.uint8()), ([2**53 + 1], pa.float64())])
 def test_values_that_do_not_fit_are_refused_by_arrow(values: list[object], type_: pa.DataType) -> None:
     with pytest.raises((pa.ArrowInvalid, OverflowError)):
         arrow.of_values(values, type_)
