@@ -28,6 +28,10 @@ NOT_RUN: Final[Mapping[tuple[str, str], str]] = {
     ("README.md", ". .venv/bin/activate"): "the tests have the environment already",
     ("docs/performance.md", "make bench-all"): LONG,
     ("docs/performance.md", "stream bench"): "tests/acceptance/test_bench.py runs it",
+    (
+        "docs/monitoring.md",
+        "make watch",
+    ): "runs until Ctrl-C; tests/acceptance/test_watched.py runs what it watches with",
     (BENCH, "make bench"): LONG,
     (BENCH, "make bench-growth"): LONG,
     (PROJECT_README, "stream kafka start"): KAFKA,

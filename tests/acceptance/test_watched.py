@@ -97,6 +97,7 @@ def test_every_panel_shows_something_and_alerts_reach_alertmanager(watched: Watc
     assert {rule["name"] for rule in rules} == {a.name for a in ALERTS} | {r.name for r in RECORDINGS}
     assert {(rule["health"], rule.get("lastError", "")) for rule in rules} == {("ok", "")}
 
+    wait_until(lambda: watched.value("count(stream_retry_next_due_timestamp_seconds)"), "some wait for their time", 120)
     watched.order(stuck=True)
     watched.await_alerts(
         ["StreamLoopStuck", "StreamNoCommit", "StreamRetryTierOld", "StreamLagGrowing", "StreamFreshnessBudgetFast"]
