@@ -9,7 +9,7 @@ PROFILE ?= kills
 SEEDS  ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install test check lint types unit acceptance chaos planted planted-quick late-requests chaos-long verifiers demo bench bench-all bench-growth docs clean fuzz sanitize tools watch test-deploy
+.PHONY: help install test check lint types unit acceptance chaos planted planted-quick late-requests chaos-long verifiers demo bench bench-all bench-growth docs clean fuzz sanitize tools watch test-deploy image container constraints
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -71,6 +71,17 @@ watch: install tools  ## the demonstration with Prometheus, Alertmanager and the
 
 test-deploy: install tools  ## every alert driven to firing by its cause (about 10 minutes)
 	$(BIN)/pytest tests/deploy $(ARGS)
+
+image:  ## the container image, by docker: stream-inference:0.1.0
+	docker build -f deploy/Dockerfile -t stream-inference:0.1.0 .
+
+container: install  ## the image built by buildah and run by podman: real events, kills, replacement (Debian, as root)
+	@for tool in buildah mmdebstrap podman runc; do command -v $$tool > /dev/null || missing="$$missing $$tool"; done; \
+	test -z "$$missing" || (apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing)
+	$(BIN)/pytest tests/container -s --timeout=900 $(ARGS)
+
+constraints: install  ## the libraries of the image, pinned to what is installed here
+	$(BIN)/python deploy/constraints.py
 
 demo: install  ## watch 336,776 flights go through, exactly once, over a killed worker
 	$(BIN)/stream demo $(ARGS)
