@@ -21,7 +21,6 @@ from acceptance.running import Worker
 ROOT: Final = Path(__file__).parents[2]
 TOOLS: Final = ("buildah", "mmdebstrap", "podman", "runc")
 SUITE: Final = "bookworm"
-MIRROR: Final = "deb http://deb.debian.org/debian bookworm main"
 BASE_PACKAGES: Final = "python3,libstdc++6,ca-certificates"
 BUILD_PACKAGES: Final = f"{BASE_PACKAGES},python3-venv,python3-pip,python3-dev,gcc,libc6-dev"
 NO_DOCS: Final = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale")]
@@ -96,7 +95,7 @@ class Engine:
         if self.ask("image", "exists", name).returncode:
             archive = self.scratch / f"{kind}.tar"
             options = ["--variant=essential", "--mode=root", *_apt_settings(), *NO_DOCS, f"--include={packages}"]
-            subprocess.run(["mmdebstrap", "--quiet", *options, SUITE, archive, MIRROR], check=True, timeout=BUILD_S)
+            subprocess.run(["mmdebstrap", "--quiet", *options, SUITE, archive], check=True, timeout=BUILD_S)
             self._podman(["import", "--quiet", str(archive), name], BUILD_S)
             archive.unlink()
         return name
