@@ -251,7 +251,7 @@ def test_an_event_that_kafka_does_not_take_is_counted_as_failed(project: Project
     kafka_io.create_topics({topic: 1}, {"max.message.bytes": "2000"})
     source = csv(project, 3, f"3,s,{os.urandom(4000).hex()}", "4,s,small")
     done = project.run(
-        "produce", topic, "--schema", "schemas/reading.avsc", "--input", source, "--output", "json", "--rate", "20"
+        "produce", topic, "--schema", "schemas/reading.avsc", "--input", source, "--output", "json", "--rate", "2"
     )
     facts = json.loads(done.stdout)
     assert (done.returncode, facts["failed"], facts["written"]) == (ExitCode.CHECK_FAILED, 1, 4)
