@@ -127,10 +127,10 @@ class _Assembly:
     """Columns that are missing only because the stage that adds them is wrong."""
 
     def input_schema(self) -> Schema | None:
-        file, where = self.config.file.input, self.config.environment
-        if file.schema_file is None and where.registry is None:
+        file = self.config.file.input
+        if file.schema_file is None and self.config.environment.registry is None:
             return None  # told with the rules
-        at = "topic" if self.config.file.input.schema_file is None else "schema"
+        at = "topic" if file.schema_file is None else "schema"
         return self._attempt(("input", at), lambda: input_schema(self.config))
 
     def output_schema(self, index: int) -> Schema | None:

@@ -121,7 +121,7 @@ class Service:
         stack.callback(server.close)
         logger().info("started", health=f"http://{server.address}/", topics=list(settings.topics))
         # what is missing would otherwise be found out by the first transaction that needs it
-        refusals = self._refusals(config)
+        self._refusals = refusals = _refusals(config, self._path)
         refusals.permissions.require_topics(refusals.create)
         for output in pipeline.outputs:
             output.writer.register()
@@ -135,10 +135,6 @@ class Service:
         slot = Slot(config.file.name, config.environment.instance, self._slot)
         configure(config.environment.log_format, pipeline=config.file.name, worker=str(slot))
         config.environment.require_kafka()
-
-    def _refusals(self, config: Config) -> Refusals:
-        permissions = Permissions(Connection(config.environment.kafka_properties()), config.file)
-        return Refusals(permissions, f"stream topics {self._path} --apply")
 
     def _assemble(
         self, config: Config, settings: ClientSettings, pipeline: Pipeline, metrics: Metrics, stack: ExitStack
@@ -170,7 +166,7 @@ class Service:
                 tiers=settings.tiers,
             ),
             failpoint=fail,
-            refusals=self._refusals(config),
+            refusals=self._refusals,
             quarantine=self._quarantine(config, session, watchdog.limit_s),
         )
 
@@ -189,6 +185,11 @@ def _metrics(config: Config, pipeline: Pipeline) -> Metrics:
     outputs = [output.topic for output in config.file.outputs]
     limits = BatchLimits(config.file.batch.events, config.file.batch.bytes)
     return Metrics(config.file.name, topics=config.file.input.topics, outputs=outputs, models=models, limits=limits)
+
+
+def _refusals(config: Config, path: Path) -> Refusals:
+    permissions = Permissions(Connection(config.environment.kafka_properties()), config.file)
+    return Refusals(permissions, f"stream topics {path} --apply")
 
 
 def _backlog(config: Config, metrics: Metrics) -> Backlog:
