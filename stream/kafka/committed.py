@@ -6,18 +6,13 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 
 from stream.kafka.connection import REQUEST_S, Connection
-from stream.kafka.settings import Properties
+from stream.kafka.onlooker import onlooker, partitions_of
 
 TRIES: Final = 5
 TRY_AGAIN_S: Final = 1.0
-_ASKING: Final[Properties] = {
-    "isolation.level": "read_committed",
-    "enable.auto.commit": False,
-    "enable.auto.offset.store": False,
-}
 
 
 def committed_offsets(
@@ -27,16 +22,13 @@ def committed_offsets(
 
     Offsets of open transactions are waited for, TRIES times. Raises ProcessError when Kafka does not answer.
     """
-    consumer = connection.consumer({**_ASKING, "group.id": group})
-    try:
-        partitions: Any = consumer.list_topics(topic, REQUEST_S).topics[topic].partitions
-        places = [TopicPartition(topic, number) for number in partitions]
-        found = _patiently(lambda: consumer.committed(places, REQUEST_S), sleep)
-        return {p.partition: p.offset for p in found if p.offset >= 0}
-    except KafkaException as error:
-        raise connection.refusal(error, f"read the offsets of group {group}") from error
-    finally:
-        consumer.close()
+    with onlooker(connection, group) as consumer:
+        try:
+            places = partitions_of(consumer, topic)
+            found = _patiently(lambda: consumer.committed(places, REQUEST_S), sleep)
+        except KafkaException as error:
+            raise connection.refusal(error, f"read the offsets of group {group}") from error
+    return {p.partition: p.offset for p in found if p.offset >= 0}
 
 
 def _patiently(ask: Callable[[], Any], sleep: Callable[[float], None]) -> Any:

@@ -15,8 +15,9 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPa
 from stream.config import PipelineFile
 from stream.errors import ConfigurationError
 from stream.kafka.connection import REQUEST_S, Connection
+from stream.kafka.onlooker import onlooker
 from stream.kafka.rights import Resource, Right, needed_rights, principal_of
-from stream.kafka.settings import Properties, Slot
+from stream.kafka.settings import Slot
 from stream.kafka.topics import Role, needed
 
 CHECK: Final = "check"
@@ -24,7 +25,6 @@ CHECK: Final = "check"
 GROUP_ASKS: Final = 10
 """Times within one request's time that the group is asked for."""
 _GROUP: Final = KafkaError.GROUP_AUTHORIZATION_FAILED
-_ASKING: Final[Properties] = {"enable.auto.commit": False, "enable.auto.offset.store": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +105,8 @@ class Permissions:
 
     def _group_refused(self) -> bool:
         """The client asks for the group's coordinator again and again, and tells only its own poll that it may not."""
-        consumer = self.connection.consumer({**_ASKING, "group.id": self.file.name})
         place = TopicPartition(self.file.input.topics[0], 0)
-        try:
+        with onlooker(self.connection, self.file.name) as consumer:
             for attempt in range(GROUP_ASKS):
                 try:
                     consumer.committed([place], REQUEST_S / GROUP_ASKS)
@@ -119,8 +118,6 @@ class Permissions:
                         raise self.connection.refusal(error, f"read the offsets of group {self.file.name}") from error
                 else:
                     return False
-        finally:
-            consumer.close()
         return False
 
     def _transactions_refused(self, instance: str) -> bool:

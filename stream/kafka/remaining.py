@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from stream.kafka.connection import REQUEST_S, Connection
-from stream.kafka.settings import Properties
-
-_ASKING: Final[Properties] = {
-    "isolation.level": "read_committed",
-    "enable.auto.commit": False,
-    "enable.auto.offset.store": False,
-}
+from stream.kafka.onlooker import onlooker, partitions_of
 
 
 def remaining(connection: Connection, group: str, topics: Iterable[str]) -> dict[str, int]:
@@ -22,18 +15,15 @@ def remaining(connection: Connection, group: str, topics: Iterable[str]) -> dict
 
     Raises ProcessError when Kafka does not answer, or refuses.
     """
-    consumer = connection.consumer({**_ASKING, "group.id": group})
-    try:
-        return {topic: _of(consumer, topic) for topic in topics}
-    except KafkaException as error:
-        raise connection.refusal(error, f"read the offsets of group {group}", f"Read on group {group}") from error
-    finally:
-        consumer.close()
+    with onlooker(connection, group) as consumer:
+        try:
+            return {topic: _of(consumer, topic) for topic in topics}
+        except KafkaException as error:
+            raise connection.refusal(error, f"read the offsets of group {group}", f"Read on group {group}") from error
 
 
 def _of(consumer: Consumer, topic: str) -> int:
-    partitions: Any = consumer.list_topics(topic, REQUEST_S).topics[topic].partitions
-    committed = consumer.committed([TopicPartition(topic, number) for number in partitions], REQUEST_S)
+    committed = consumer.committed(partitions_of(consumer, topic), REQUEST_S)
     events = 0
     for place in committed:
         low, high = consumer.get_watermark_offsets(TopicPartition(topic, place.partition), REQUEST_S)
