@@ -8,13 +8,14 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from stream.bench.threads import Sample, sample
 from stream.errors import FatalError
+from stream.log_file import LogFile
 
 LOOK_EVERY_S: Final = 0.05
 STOP_WITHIN_S: Final = 30.0
@@ -51,13 +52,14 @@ class Process:
     started_s: float = 0.0
     ended_s: float = 0.0
     _popen: subprocess.Popen[bytes] = field(init=False)
-    _read: int = 0
+    _lines: LogFile = field(init=False)
     _peak_bytes: int = 0
     samples: list[Sample] = field(default_factory=list)
     """CPU time by thread, at most MAX_SAMPLES of them; each is of a moment when ended() was asked."""
     _committed: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
+        self._lines = LogFile(self.log)
         with self.log.open("wb") as errors, self.output.open("wb") as output:
             self.started_s = self.clock()
             self._popen = subprocess.Popen(
@@ -129,22 +131,18 @@ class Process:
         return facts
 
     def tail(self) -> str:
-        return "\n".join(self.log.read_text("utf-8", errors="replace").splitlines()[-TAIL_LINES:])
+        return self._lines.tail(TAIL_LINES)
 
     def committed(self) -> Counter[str]:
         """`events` and `filtered` of the batches that the log says are committed so far; only what is new is read."""
-        with self.log.open("rb") as file:
-            file.seek(self._read)
-            whole, _, _ = file.read().rpartition(b"\n")
-        self._read += len(whole) + 1 if whole else 0
-        for line in _parsed(whole):
+        for line in _parsed(self._lines.new_lines()):
             if line.get("message") == "committed":
                 self._committed.update({name: int(line[name]) for name in ("events", "filtered")})
         return self._committed
 
     def logged(self, message: str) -> dict[str, Any] | None:
         """The first line with this message, None while there is none."""
-        lines = _parsed(self.log.read_bytes().rpartition(b"\n")[0])
+        lines = _parsed(self.log.read_bytes().rpartition(b"\n")[0].splitlines())
         return next((line for line in lines if line.get("message") == message), None)
 
     def cpu_s(self) -> float | None:
@@ -173,10 +171,10 @@ def _peak_bytes(pid: int) -> int:
     return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:")), 0)
 
 
-def _parsed(lines: bytes) -> list[dict[str, Any]]:
+def _parsed(lines: Iterable[bytes]) -> list[dict[str, Any]]:
     """The lines that are JSON objects; a traceback, for example, is not."""
     found = []
-    for line in lines.splitlines():
+    for line in lines:
         try:
             parsed = json.loads(line)
         except ValueError:

@@ -22,6 +22,7 @@ from stream.chaos.project import INPUT
 from stream.chaos.recovery import Memory
 from stream.devkafka.process import Process, resident_bytes
 from stream.errors import FatalError
+from stream.log_file import LogFile
 from stream.metrics import table
 
 STOP_WITHIN_S: Final = 30.0
@@ -53,7 +54,10 @@ class Worker:
     samples: list[tuple[float, int]] = field(default_factory=list)
     metrics: dict[str, int] = field(default_factory=dict)
     """stream_events_total by outcome as its page said last, before it was told to end."""
-    _read: int = 0
+    _lines: LogFile = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._lines = LogFile(self.log)
 
     @property
     def code(self) -> int | None:
@@ -65,11 +69,7 @@ class Worker:
 
     def look(self) -> None:
         """Read what is new in its log."""
-        with self.log.open("rb") as file:
-            file.seek(self._read)
-            whole, _, _ = file.read().rpartition(b"\n")
-        self._read += len(whole) + 1 if whole else 0
-        for line in whole.splitlines():
+        for line in self._lines.new_lines():
             self._note(line)
 
     def said(self, words: str) -> bool:
@@ -108,7 +108,7 @@ class Worker:
         return Memory(tuple(self.samples))
 
     def tail(self) -> str:
-        return "\n".join(self.log.read_text("utf-8", errors="replace").splitlines()[-TAIL_LINES:])
+        return self._lines.tail(TAIL_LINES)
 
     def _samples(self, metric: table.Metric) -> list[Sample]:
         """Those of a metric, the moments of their creation left out; none when the page does not answer."""

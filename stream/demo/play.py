@@ -28,6 +28,7 @@ from stream.errors import FatalError
 from stream.kafka.connection import Connection
 from stream.kafka.producing import EventProducer
 from stream.kafka.topics import Role, TopicAdmin, needed, plan
+from stream.log_file import LogFile
 
 PARTITIONS: Final = 4
 KILL_AT: Final = 0.4
@@ -217,7 +218,7 @@ class Play:
             raise FatalError(f"no event for {STALLED_AFTER_S:.0f} s; the worker's last lines:\n{self._log_tail()}")
 
     def _log_tail(self, lines: int = 15) -> str:
-        return "\n".join((self.folder / "worker.log").read_text(errors="replace").splitlines()[-lines:])
+        return LogFile(self.folder / "worker.log").tail(lines)
 
     def _progress(self, events: int, producer: EventProducer, watch: Watch, rate: float) -> Progress:
         seen = watch.seen()
