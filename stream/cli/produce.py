@@ -1,14 +1,16 @@
-"""Write the rows of a file to a topic as Avro events."""
+"""Write the rows of a file, or the demonstration's flights, to a topic as Avro events."""
 
 from __future__ import annotations
 
+import signal
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, TypeAlias
 
 import typer
 
@@ -17,10 +19,11 @@ from stream.cli.show import Output, OutputOption, as_json, as_table, counted, no
 from stream.errors import ExitCode
 
 if TYPE_CHECKING:
-    from stream.avro import Rejected
+    from stream.avro import Rejected, Schema
     from stream.cli.decoding import Keys
     from stream.kafka.producing import EventProducer
 
+Rows: TypeAlias = "Sequence[bytes | Rejected | Framed]"
 CHUNK: Final = 2_000
 """Rows read ahead of sending."""
 SHOWN_ROWS: Final = 20
@@ -31,6 +34,7 @@ EXAMPLES: Final = """\
   stream produce flights --schema schemas/flight.avsc --input flights.csv
   stream produce flights --schema flight.avsc --input f.jsonl --limit 10
   stream produce flights --schema flight.avsc --input f.parquet --rate 500
+  stream produce flights --schema schemas/flight.avsc --flights --rate 2000 --repeat
 
 Kinds of files: .csv (with a header line), .jsonl, .parquet, .avro"""
 
@@ -39,7 +43,17 @@ def command(
     topic: Annotated[str, typer.Argument(help="The topic; it must exist.")],
     *,
     schema: Annotated[Path, typer.Option("--schema", help="Avro schema of the events.")],
-    source: Annotated[Path, typer.Option("--input", help="CSV, JSON lines, Parquet or Avro file.")],
+    source: Annotated[
+        Path | None, typer.Option("--input", help="CSV, JSON lines, Parquet or Avro file.", show_default=False)
+    ] = None,
+    flights: Annotated[
+        bool,
+        typer.Option(
+            "--flights",
+            help="Instead of a file: the 336,776 flights of the demonstration, every thousandth one damaged.",
+        ),
+    ] = False,
+    repeat: Annotated[bool, typer.Option("--repeat", help="From the start again, until SIGTERM or Ctrl-C.")] = False,
     key: Annotated[
         str | None, typer.Option("--key", help="Field whose value is the key: events of one key stay in order.")
     ] = None,
@@ -51,28 +65,86 @@ def command(
 
     Idempotent, acks=all; only what Kafka acknowledged counts. Rows that do
     not fit the schema are told (rows count from 0), the others are written.
-    Exit code 1 when any was refused.
+    Exit code 1 when any was refused. SIGTERM and Ctrl-C end it in good order:
+    what was sent is waited for and told.
     """
-    from stream.avro import load_schema, read_values
+    from stream.avro import load_schema
     from stream.cli.decoding import Keys
     from stream.kafka.connection import Connection
     from stream.kafka.producing import EventProducer
 
+    if (source is None) is not flights:
+        raise typer.BadParameter("give one of them: --input FILE, or --flights", param_hint="--input / --flights")
+    if flights and key is not None:
+        raise typer.BadParameter("the flights have a key of their own, their number", param_hint="--key")
     events_schema = load_schema(schema)
     keys = Keys(events_schema, key) if key is not None else None
     environment = kafka_environment()
     producer = EventProducer(Connection(environment.kafka_properties()), topic, time.monotonic, time.sleep, rate)
     prefix = schema_store(environment, SCHEMAS, [events_schema]).prefix(topic, events_schema)
     production = Production(producer, prefix, keys)
+    one_pass = flights_of(events_schema, prefix) if flights else rows_of(source or Path(), events_schema)
     started = time.monotonic()
-    with counted("written") as tell:
-        for chunk in _limited(read_values(source, events_schema, CHUNK), limit):
+    with counted("written") as tell, until_stopped():
+        for chunk in _limited(passes(one_pass, repeat), limit):
             production.send(chunk)
             tell(producer.acknowledged)
-        producer.flush()
+    producer.flush()
     _report(topic, production, time.monotonic() - started, output)
     if production.refused or producer.failed:
         raise typer.Exit(ExitCode.CHECK_FAILED)
+
+
+@contextmanager
+def until_stopped() -> Iterator[None]:
+    """SIGTERM or Ctrl-C ends the block, and what is behind it goes on; a container's first process must see to it."""
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        note("stopped")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def rows_of(source: Path, schema: Schema) -> Callable[[], Iterator[Rows]]:
+    """The rows of a file as values without framing, chunk by chunk; every call begins anew."""
+    from stream.avro import read_values
+
+    return lambda: read_values(source, schema, CHUNK)
+
+
+def flights_of(schema: Schema, prefix: bytes) -> Callable[[], Iterator[Rows]]:
+    """The flights as they are in the demonstration, the key being their number; some are damaged, framing and all."""
+    from stream.demo import flights
+
+    def one_pass() -> Iterator[Rows]:
+        for chunk in flights.events(schema, prefix):
+            for start in range(0, len(chunk), CHUNK):
+                yield [Framed(key, value) for key, value in chunk[start : start + CHUNK]]
+
+    return one_pass
+
+
+def passes(one_pass: Callable[[], Iterator[Rows]], repeat: bool) -> Iterator[Rows]:
+    """One pass over the rows, or one after the other without end; a pass that has no row ends it."""
+    rows = True
+    while rows:
+        rows = False
+        for chunk in one_pass():
+            rows = repeat
+            yield chunk
+
+
+class Framed(NamedTuple):
+    """An event as it is to be sent, framing included."""
+
+    key: bytes
+    value: bytes
 
 
 @dataclass(slots=True)
@@ -85,14 +157,17 @@ class Production:
     rows: int = 0
     refused: Counter[str] = field(default_factory=Counter)
 
-    def send(self, chunk: list[bytes | Rejected]) -> None:
+    def send(self, chunk: Rows) -> None:
+        """A chunk holds values and refused rows, or framed events."""
         values = [row for row in chunk if isinstance(row, bytes)]
         keys: Iterable[bytes | None] = self.keys.of(values) if self.keys is not None else [None] * len(values)
+        framed = [row for row in chunk if isinstance(row, Framed)]
         for row in chunk:
-            if not isinstance(row, bytes):
+            if not isinstance(row, (bytes, Framed)):
                 self._refuse(row)
         self.rows += len(chunk)
         self.producer.send((key, self.prefix + value) for key, value in zip(keys, values, strict=True))
+        self.producer.send(framed)
 
     def _refuse(self, rejected: Rejected) -> None:
         number = self.refused.total()
@@ -103,7 +178,7 @@ class Production:
             note("further refused rows are only counted")
 
 
-def _limited(chunks: Iterator[list[bytes | Rejected]], limit: int | None) -> Iterator[list[bytes | Rejected]]:
+def _limited(chunks: Iterator[Rows], limit: int | None) -> Iterator[Rows]:
     """The first `limit` rows."""
     left = limit
     for chunk in chunks:

@@ -1,19 +1,26 @@
 import json
+import os
+import signal
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
-from stream.avro import DirectorySchemas, choose_encoder, parse_schema
+from stream.avro import DirectorySchemas, choose_encoder, load_schema, parse_schema
 from stream.avro.store import SchemaStore
 from stream.batch import Failure, Messages
+from stream.cli import app
 from stream.cli.decoding import Keys, PlainReader
-from stream.cli.produce import Production, _limited
+from stream.cli.produce import Framed, Production, _limited, flights_of, passes, until_stopped
 from stream.cli.tail import facts, failure_lines
 from stream.errors import ConfigurationError, PoisonError, SystemicError
 from stream.kafka.producing import PACES_PER_S, Pace
 
+ROOT = Path(__file__).parents[3]
 FIELDS = [
     {"name": "id", "type": "int"},
     {
@@ -214,3 +221,54 @@ def test_a_limit_takes_the_first_rows(limit: int | None, rows: int) -> None:
     chunks: list[Any] = [[b"a", b"b", b"c"], [b"d", b"e", b"f"], [b"g"]]
     taken = [row for chunk in _limited(iter(chunks), limit) for row in chunk]
     assert taken == [b"a", b"b", b"c", b"d", b"e", b"f", b"g"][:rows]
+
+
+def test_repeating_begins_anew_after_each_pass_and_ends_when_a_pass_has_no_row() -> None:
+    left = [[[b"a"], [b"b"]], [[b"a"]], []]
+
+    def one_pass() -> Iterator[list[Any]]:
+        yield from left.pop(0)
+
+    assert list(passes(one_pass, repeat=True)) == [[b"a"], [b"b"], [b"a"]]
+    assert not left
+    assert list(passes(lambda: iter([[b"a"]]), repeat=False)) == [[b"a"]]
+
+
+def test_the_flights_come_framed_with_their_number_as_key_and_some_are_damaged() -> None:
+    schema = load_schema(ROOT / "schemas" / "flight.avsc")
+    (first, *_) = flights_of(schema, b"<>")()
+    keys, found = zip(*first, strict=True)
+    assert list(keys) == [b"%d" % i for i in range(2000)]
+    assert found[0].startswith(b"<>")
+    assert found[1007].endswith(b"\x00\x01")
+
+    class Sent:
+        def __init__(self) -> None:
+            self.pairs: list[Any] = []
+
+        def send(self, pairs: Any) -> None:
+            self.pairs += pairs
+
+    sent = Sent()
+    production = Production(sent, b"<>", None)  # type: ignore[arg-type]
+    production.send([Framed(b"1", b"<>x")])
+    assert sent.pairs == [(b"1", b"<>x")], "what is framed already is not framed again"
+    assert production.rows == 1
+
+
+def test_sigterm_ends_producing_in_good_order() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    reached = []
+    with until_stopped():
+        os.kill(os.getpid(), signal.SIGTERM)
+        reached.append("not here")
+    assert not reached
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--flights", "--input", "f.csv"], ["--flights", "--key", "flight_id"]], ids=" ".join
+)
+def test_one_source_of_events_is_asked_for(arguments: list[str]) -> None:
+    done = CliRunner().invoke(app, ["produce", "flights", "--schema", "schemas/flight.avsc", *arguments])
+    assert done.exit_code == 2
