@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
-from stream.arrow import repeated
+from stream.arrow import numbers, repeated
 from stream.batch import META_SCHEMA, Batch, Failure, FailureClass, Result
 from stream.errors import ConfigurationError, Problem
 from stream.inference import Feed, Model, Rejected, column_field, load_package, plan_feeds
@@ -94,7 +94,7 @@ class Infer:
 def _sample(columns: Mapping[str, pa.Array]) -> dict[str, npt.NDArray[np.float64]]:
     """The first values of each column that holds one number a row, for the metrics."""
     return {
-        name: array.slice(0, SAMPLE_ROWS).to_numpy(zero_copy_only=False).astype(np.float64)
+        name: numbers(array.slice(0, SAMPLE_ROWS)).astype(np.float64)
         for name, array in columns.items()
         if pa.types.is_floating(array.type) or pa.types.is_integer(array.type)
     }

@@ -12,14 +12,27 @@ from stream import arrow
 
 ROOT = Path(__file__).parents[2]
 LINE = """
+import io
 import sys
 from pathlib import Path
+import fastavro
 from stream.assembly import build
+from stream.avro import load_schema
+from stream.avro.framing import fingerprint_prefix
 from stream.batch import Messages
 from stream.config import load
+flight = {
+    "flight_id": 1, "time_hour": 0, "carrier": "AA", "flight": 1, "tailnum": "N1", "origin": "EWR", "dest": "ATL",
+    "sched_dep_time": 600, "sched_arr_time": 800, "dep_delay": 1.0, "air_time": 100.0, "distance": 700.0,
+    "hour": 6, "month": 1, "day": 1,
+}
+event = io.BytesIO(fingerprint_prefix(load_schema(Path("schemas/flight.avsc")).fingerprint))
+event.seek(0, io.SEEK_END)
+fastavro.schemaless_writer(event, fastavro.schema.load_schema("schemas/flight.avsc"), flight)
 pipeline = build(load(Path("pipelines/flights.yaml"), {"STREAM_KAFKA_BOOTSTRAP_SERVERS": "nowhere:1"}))
-outcome = pipeline.process(Messages.of([b"", None, b"no event"]))
+outcome = pipeline.process(Messages.of([b"", None, b"no event", event.getvalue()]))
 assert len(outcome.failures) == 3
+assert len(outcome.outputs[0].rows) == 1
 print([name for name in ("pandas", "great_expectations") if name in sys.modules])
 """
 
