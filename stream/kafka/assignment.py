@@ -59,6 +59,12 @@ class Assignment:
         self._gave_back = self.clock() if self._gave_back is None else self._gave_back
         self._forget(names(partitions))
 
+    def lose_all(self) -> None:
+        """The consumer is at its end, whether or not it has told of what it loses."""
+        self.joined = False
+        if self.owned:
+            self.on_lost(None, [TopicPartition(*where) for where in self.owned])
+
     def keep_owned(self, earlier: list[Message], arrived: list[Message]) -> list[Message]:
         """Both lists as one, less what was revoked while `arrived` was fetched.
 

@@ -8,12 +8,14 @@ The rules R1 to R11 are argued in docs/exactly-once.md.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
+from uuid import uuid4
 
 from stream.batch import Messages, Outcome, Record
 from stream.errors import FatalError, TransactionError
@@ -35,9 +37,23 @@ in between say nothing, two processes that fence each other in turn both have th
 PATIENCE: Final = 3.0
 """Times transaction.timeout that a transaction is waited for: the coordinator has ended it long before."""
 
+log = logging.getLogger(__name__)
+
 
 def _no_failpoint(_name: str) -> None:
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a transaction commits: next offsets, and beside each a text that no other transaction has."""
+
+    next_offsets: Mapping[Partition, int]
+    text: str
+
+    def tells(self, where: Partition, mark: Mark) -> bool:
+        """Whether a committed offset shows if this transaction was made: where it passed by, another one took it."""
+        return mark.text == self.text or mark.offset < self.next_offsets.get(where, 0)
 
 
 @dataclass(slots=True)
@@ -45,14 +61,19 @@ class Session:
     """Owned by one thread, but for the transaction under way.
 
     failpoint is called with the name of each step, for tests that kill there; client_error with "consumer"
-    or "producer" and librdkafka's name of an error that the client retries by itself.
+    or "producer" and librdkafka's name of an error that the client retries by itself. name: of this session
+    among all that ever commit for the group.
     """
 
     settings: ClientSettings
     clock: Callable[[], float] = time.monotonic
     failpoint: Callable[[str], None] = _no_failpoint
     client_error: Callable[[str, str], None] = lambda _client, _name: None
+    name: str = field(default_factory=lambda: uuid4().hex[:12])
     source: Source = field(init=False)
+    _transactions: int = 0
+    _sent: Sent | None = None
+    """The last transaction."""
     _committer: Committer = field(default_factory=Committer)
     _sink: Sink | None = None
     _fences: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_FENCES + 1))
@@ -105,14 +126,20 @@ class Session:
     def recover(self) -> dict[Partition, int]:
         """R1, R5: new producer, then back to the committed offsets; gives those offsets.
 
-        No transaction may be under way: finish_commit() first. Raises TransactionError while Kafka does
-        not answer: wait and call it again.
+        Left out are partitions in which somebody else has committed past the last transaction: they do not tell
+        whether it was made. No transaction may be under way: finish_commit() first. Raises TransactionError while
+        Kafka does not answer: wait and call it again.
         """
         # a dead consumer must not fence the producer of the one that took its place
-        self.source.require_alive()
+        self._require_consumer()
         self._drop_sink()
         self._open_sink()
-        return self.source.rewind()
+        committed = self.source.rewind()
+        if self._sent is None:
+            return committed
+        marks = self.source.marks(self._sent.next_offsets.keys() & committed.keys())
+        uncertain = {where for where, mark in marks.items() if not self._sent.tells(where, mark)}
+        return {where: offset for where, offset in committed.items() if where not in uncertain}
 
     def hold(self, where: Partition, offset: int, until_ms: int) -> None:
         """Leave a partition at an offset until a time (ms since the epoch): strict order."""
@@ -161,13 +188,15 @@ class Session:
     ) -> float:
         """The seconds it took."""
         started = self.clock()
+        self._transactions += 1
+        self._sent = sent = Sent(next_offsets, f"transaction={self.name}.{self._transactions}")
         sink = self._sink or self._open_sink()
         with self._counting_fences():
             sink.begin()
             produce(sink)
             sink.flush()
             self.failpoint("before_send_offsets")
-            sink.send_offsets(next_offsets, group_metadata)
+            sink.send_offsets(next_offsets, group_metadata, dict.fromkeys(next_offsets, sent.text))
             self.failpoint("before_commit")
             sink.commit()
         self.failpoint("after_commit")
@@ -176,6 +205,19 @@ class Session:
     def _end_transaction(self) -> bool:
         """R7: a partition is not given back while a transaction holds its offsets; a lost one is not waited for."""
         return self._committer.await_end(self.settings.transaction_timeout_s)
+
+    def _require_consumer(self) -> None:
+        """One that was fenced is replaced: it may have been by its own attempt to join, whose answer was lost.
+
+        librdkafka then joins once more under its old member id, which the new one, that nobody told it of, has
+        fenced. Raises FatalError for a fence too many, which is another process of this name, and as require_alive.
+        """
+        try:
+            with self._counting_fences():
+                self.source.require_alive()
+        except TransactionError as fenced:
+            log.warning("making a new consumer: %s", fenced)
+            self.source.reopen()
 
     def _open_sink(self) -> Sink:
         with self._counting_fences():

@@ -15,6 +15,7 @@ from stream.batch import Messages
 from stream.errors import FatalError, SystemicError, TransactionError
 from stream.kafka.assignment import Assignment
 from stream.kafka.gather import Partition
+from stream.kafka.guard import FENCED
 from stream.kafka.positions import Mark, Positions
 from stream.kafka.settings import ClientSettings, refused_settings
 from stream.kafka.transport import Consumer, Intake
@@ -59,6 +60,17 @@ class Source:
     _positions: Positions = field(init=False)
 
     def __post_init__(self) -> None:
+        self._open()
+
+    def reopen(self) -> None:
+        """A new consumer in the place of one that was fenced: nothing is owned until the group gives it."""
+        with contextlib.suppress(KafkaException):  # it says once more that it is at its end
+            self._consumer.close()
+        self.assignment.lose_all()
+        self._fatal = self._refused = None
+        self._open()
+
+    def _open(self) -> None:
         topics = [*self.settings.topics, *sorted(self.settings.tiers)]
         transport = self.settings.transport
         with refused_settings("consumer"):
@@ -100,10 +112,12 @@ class Source:
         return as_first_read(messages, self.waiting.tiers) if len(messages) else None
 
     def require_alive(self) -> None:
-        """Raises FatalError when the client is at its end, fenced by another member of its name for example."""
-        if self._fatal is not None:
-            another = f"{ANOTHER}: " if TAKEN_OVER in self._fatal.str() else ""
-            raise FatalError(f"consumer: {another}{self._fatal.str()}")
+        """Raises FatalError when the client is at its end; TransactionError when it was fenced: reopen() then."""
+        if self._fatal is None:
+            return
+        if self._fenced():
+            raise TransactionError(f"consumer: {self._fatal.str()}", FENCED)
+        raise FatalError(f"consumer: {self._fatal.str()}")
 
     def group_metadata(self) -> Any:
         """Opaque: who this member is and in which generation, for send_offsets (KIP-447)."""
@@ -162,7 +176,8 @@ class Source:
         while (left := deadline - self.clock()) > 0:
             self._intake.fetch(1, min(left, IDLE_POLL_S))
             self.assignment.advance(self._intake.take().next_offsets)
-        self.require_alive()
+        if not self._fenced():  # what waits here recovers next, and finds it then
+            self.require_alive()
 
     def hold(self, where: Partition, offset: int, until_ms: int) -> None:
         """Read no further than before `offset` until it is due; events of other partitions go on."""
@@ -226,6 +241,9 @@ class Source:
                 self._consumer.seek(place)
             except KafkaException as error:
                 raise TransactionError(f"seek in {topic}/{partition} to {offset}: {error}") from error
+
+    def _fenced(self) -> bool:
+        return self._fatal is not None and TAKEN_OVER in self._fatal.str()
 
     def _now_ms(self) -> int:
         return int(self.wall_clock() * 1000)

@@ -1,0 +1,238 @@
+"""What a session makes of a lost answer and of a fence, against clients that behave as they are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+
+from stream.batch import Messages, Outcome, failures_of
+from stream.errors import FatalError, TransactionError
+from stream.kafka.guard import FENCED, TroubleLog
+from stream.kafka.session import FENCES_WITHIN_S, MAX_FENCES, Session
+from stream.kafka.settings import ClientSettings, Slot
+from stream.kafka.source import TAKEN_OVER
+
+A, B = ("input", 0), ("input", 1)
+FATAL_FENCE = KafkaError(KafkaError._FATAL, f"Broker: Static consumer {TAKEN_OVER}")
+
+
+@dataclass
+class Group:
+    """What is committed for it: offset and text of each partition; lost: whether answers to commits get lost."""
+
+    offsets: dict[tuple[str, int], tuple[int, str]] = field(default_factory=dict)
+    lost: bool = False
+
+    def commit(self, offset: int, text: str, *partitions: tuple[str, int]) -> None:
+        self.offsets |= dict.fromkeys(partitions, (offset, text))
+
+
+@dataclass
+class Consumer:
+    group: Group
+    closed: bool = False
+    assign: Callable[[], None] = lambda: None
+
+    def subscribe(self, topics: list[str], *, on_assign: Any, on_revoke: Any, on_lost: Any) -> None:
+        self.assign = lambda: on_assign(self, [TopicPartition(*where) for where in (A, B)])
+
+    def committed(self, wanted: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+        return [TopicPartition(p.topic, p.partition, *self.group.offsets[p.topic, p.partition]) for p in wanted]
+
+    def resume(self, partitions: Any) -> None: ...
+    def seek(self, partition: Any) -> None: ...
+    def consumer_group_metadata(self) -> None: ...
+    def close(self) -> None:
+        self.closed = True
+
+
+class Intake:
+    """Nothing arrives."""
+
+    events = 0
+
+    def fetch(self, most: int, wait_s: float) -> bool:
+        return False
+
+    def take(self) -> Messages:
+        return Messages.of([])
+
+
+@dataclass
+class Outlet:
+    """Commits to the group; says that it failed when answers get lost."""
+
+    group: Group
+    trouble: TroubleLog = field(default_factory=TroubleLog)
+    positions: list[TopicPartition] = field(default_factory=list)
+
+    def init_transactions(self, timeout: float) -> None: ...
+    def begin_transaction(self) -> None: ...
+    def flush(self, timeout: float) -> int:
+        return 0
+
+    def poll(self, timeout: float) -> int:
+        return 0
+
+    def send_offsets_to_transaction(self, positions: list[TopicPartition], metadata: Any, timeout: float) -> None:
+        self.positions = positions
+
+    def commit_transaction(self, timeout: float) -> None:
+        for p in self.positions:
+            self.group.commit(p.offset, p.metadata or "", (p.topic, p.partition))
+        if self.group.lost:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+
+    def discard(self) -> None: ...
+
+
+@dataclass
+class Transport:
+    group: Group
+    name: str = "fake"
+    carries_headers: bool = False
+    consumers: list[Consumer] = field(default_factory=list)
+    tell: Callable[[KafkaError], None] = lambda _error: None
+
+    def consumer(self, properties: Any, on_error: Any, log: Any) -> Consumer:
+        self.tell = on_error
+        self.consumers.append(Consumer(self.group))
+        return self.consumers[-1]
+
+    def intake(self, *_arguments: Any) -> Intake:
+        return Intake()
+
+    def outlet(self, *_arguments: Any) -> Outlet:
+        return Outlet(self.group)
+
+
+@dataclass
+class Clock:
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def group() -> Group:
+    return Group({A: (0, ""), B: (0, "")})
+
+
+@pytest.fixture
+def transport(group: Group) -> Transport:
+    return Transport(group)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def session(transport: Transport, clock: Clock) -> Session:
+    made = Session(ClientSettings(Slot("p", "one"), ("input",), transport=transport), clock=clock, name="mine")  # type: ignore[arg-type]
+    transport.consumers[0].assign()
+    made.recover()
+    return made
+
+
+def commit_without_an_answer(session: Session, group: Group) -> None:
+    """Offset 10 of both partitions."""
+    group.lost = True
+    messages = replace(Messages.of([]), next_offsets={A: 10, B: 10})
+    session.begin_commit(Outcome(messages, [], failures_of([], "decode", "not_avro")), [])
+    with pytest.raises(TransactionError):
+        session.finish_commit()
+    group.lost = False
+
+
+def test_offsets_that_its_own_transaction_committed_are_told(session: Session, group: Group) -> None:
+    commit_without_an_answer(session, group)
+    assert session.recover() == {A: 10, B: 10}
+
+
+def test_offsets_of_a_transaction_that_was_not_made_are_told(session: Session, group: Group) -> None:
+    commit_without_an_answer(session, group)
+    group.commit(0, "", A, B)
+    assert session.recover() == {A: 0, B: 0}
+
+
+def test_where_another_worker_passed_by_nothing_is_told_of_its_own(session: Session, group: Group) -> None:
+    commit_without_an_answer(session, group)
+    group.commit(10, "transaction=another.1", A, B)
+    assert session.recover() == {}
+    group.commit(30, "", B)
+    assert session.recover() == {}
+
+
+def test_one_partition_that_nobody_took_tells_of_the_whole_transaction(session: Session, group: Group) -> None:
+    commit_without_an_answer(session, group)
+    group.commit(30, "transaction=another.1", B)
+    assert session.recover() == {A: 10}
+
+
+def test_no_two_transactions_have_the_same_text(session: Session, group: Group) -> None:
+    commit_without_an_answer(session, group)
+    first = group.offsets[A]
+    session.recover()
+    commit_without_an_answer(session, group)
+    group.commit(10, first[1], A)
+    assert session.recover() == {B: 10}
+
+
+def test_a_fenced_consumer_is_replaced_and_owns_nothing_until_the_group_gives_it(
+    session: Session, transport: Transport
+) -> None:
+    transport.tell(FATAL_FENCE)
+    with pytest.raises(TransactionError) as raised:
+        session.poll(0)
+    assert raised.value.reason == FENCED
+    losses = session.losses()
+    assert session.recover() == {}
+    old, new = transport.consumers
+    assert (old.closed, new.closed) == (True, False)
+    assert session.losses() == losses + 1
+    assert not session.standing_by()
+    new.assign()
+    assert session.poll(0) is None
+    assert session.recover() == {A: 0, B: 0}
+
+
+def test_whoever_waits_when_fenced_finds_out_when_he_recovers(session: Session, transport: Transport) -> None:
+    transport.tell(FATAL_FENCE)
+    session.source.serve(0)
+    session.recover()
+    assert len(transport.consumers) == 2
+
+
+def test_fenced_again_and_again_it_gives_way_to_the_other_process(
+    session: Session, transport: Transport, clock: Clock
+) -> None:
+    for _ in range(MAX_FENCES):
+        clock.now += 1
+        transport.tell(FATAL_FENCE)
+        session.recover()
+    transport.tell(FATAL_FENCE)
+    with pytest.raises(FatalError, match="another process runs with the same STREAM_INSTANCE and slot"):
+        session.recover()
+
+
+def test_fences_that_are_rare_are_all_survived(session: Session, transport: Transport, clock: Clock) -> None:
+    for _ in range(3 * MAX_FENCES):
+        clock.now += FENCES_WITHIN_S / MAX_FENCES
+        transport.tell(FATAL_FENCE)
+        session.recover()
+    assert len(transport.consumers) == 1 + 3 * MAX_FENCES
+
+
+def test_another_fatal_error_of_the_consumer_ends_the_process(session: Session, transport: Transport) -> None:
+    transport.tell(KafkaError(KafkaError._FATAL, "something else", fatal=True))
+    with pytest.raises(FatalError, match="something else"):
+        session.poll(0)
+    with pytest.raises(FatalError, match="something else"):
+        session.recover()
