@@ -13,7 +13,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from stream.batch import Header, Origin
-from stream.failures.headers import ATTEMPTS, FIRST_FAILED, OWN, POINTER, REPLAYS, STREAMS, TIMESTAMP, number
+from stream.failures.headers import (
+    ATTEMPTS,
+    FIRST_FAILED,
+    OWN,
+    POINTER,
+    REPLAYS,
+    STREAMS,
+    TIMESTAMP,
+    number,
+    origin_in,
+    place,
+)
 
 CONNECT: Final = "__connect.errors."
 SHARE: Final = "__dlq.errors."
@@ -70,7 +81,7 @@ def _streams(found: Headers) -> Facts:
     exception = _text(found.get(STREAMS + "exception"))
     return Facts(
         family="stream" if OWN + "reason" in found else "streams",
-        origin=_origin(found, STREAMS),
+        origin=origin_in(found, STREAMS),
         pipeline=_text(found.get(OWN + "pipeline")),
         stage=_text(found.get(OWN + "stage")),
         kind=_text(found.get(OWN + "class")),
@@ -92,7 +103,7 @@ def _streams(found: Headers) -> Facts:
 def _connect(found: Headers) -> Facts:
     return Facts(
         family="connect",
-        origin=_origin(found, CONNECT),
+        origin=origin_in(found, CONNECT),
         stage=_text(found.get(CONNECT + "stage")),
         reason=_text(found.get(CONNECT + "exception.class.name")),
         message=_text(found.get(CONNECT + "exception.message")),
@@ -104,7 +115,7 @@ def _share(found: Headers) -> Facts:
     message = _text(found.get(SHARE + "message"))
     return Facts(
         family="share",
-        origin=_origin(found, SHARE),
+        origin=origin_in(found, SHARE),
         reason=message,
         message=message,
         replays=number(found.get(REPLAYS)) or 0,
@@ -113,15 +124,13 @@ def _share(found: Headers) -> Facts:
 
 def _spring(found: Headers) -> Facts:
     """The cause says more than the listener's exception that wraps it."""
-    topic = _text(found.get(SPRING + "original-topic"))
     partition = _big_endian(found.get(SPRING + "original-partition"))
     offset = _big_endian(found.get(SPRING + "original-offset"))
-    origin = None if not topic or partition is None or offset is None else Origin(topic, partition, offset)
     cause = _text(found.get(SPRING + "exception-cause-fqcn")) or _text(found.get(SPRING + "exception-fqcn"))
     key_cause = _text(found.get(SPRING + "key-exception-fqcn"))
     return Facts(
         family="spring",
-        origin=origin,
+        origin=place(found.get(SPRING + "original-topic"), partition, offset),
         stage="key" if key_cause and not cause else None,
         reason=cause or key_cause,
         message=_text(found.get(SPRING + "exception-message")) or _text(found.get(SPRING + "key-exception-message")),
@@ -129,12 +138,6 @@ def _spring(found: Headers) -> Facts:
         timestamp_ms=_big_endian(found.get(SPRING + "original-timestamp")),
         replays=number(found.get(REPLAYS)) or 0,
     )
-
-
-def _origin(found: Headers, prefix: str) -> Origin | None:
-    topic = _text(found.get(prefix + "topic"))
-    partition, offset = number(found.get(prefix + "partition")), number(found.get(prefix + "offset"))
-    return None if not topic or partition is None or offset is None else Origin(topic, partition, offset)
 
 
 def _text(held: bytes | None) -> str | None:

@@ -114,7 +114,7 @@ class Book:
         for row in range(len(messages)):
             key, facts = messages.key(row) or b"", _parsed(messages.value(row))
             if key == OWNER and facts:
-                self.owner = Owner(str(facts.get("id")), str(facts.get("by")), int(facts.get("at") or 0))
+                self.owner = Owner(str(facts.get("id")), str(facts.get("by")), _whole(facts.get("at")))
             elif key.startswith(RUN.encode()):
                 self._note_run(key.decode(errors="replace"), facts)
             else:
@@ -127,9 +127,9 @@ class Book:
 
     def _note_run(self, key: str, facts: dict[str, Any]) -> None:
         parts = key.split("/")
-        if len(parts) < 4 or not parts[-1].isdigit() or parts[1] not in set(Action) or not facts:
+        if len(parts) < 4 or not _is_number(parts[-1]) or parts[1] not in set(Action) or not facts:
             return
-        name, ends = "/".join(parts[2:-1]), facts.get("ends") or {}
+        name, ends, limit = "/".join(parts[2:-1]), facts.get("ends"), facts.get("limit")
         run = Run(
             action=Action(parts[1]),
             name=name,
@@ -137,22 +137,22 @@ class Book:
             by=str(facts.get("by")),
             where=str(facts.get("where")),
             why=str(facts.get("why")),
-            limit=facts.get("limit"),
-            ends={int(p): int(end) for p, end in ends.items()},
+            limit=None if limit is None else _whole(limit),
+            ends={int(p): _whole(end) for p, end in ends.items() if _is_number(p)} if isinstance(ends, dict) else {},
             done=bool(facts.get("done")),
         )
         self.runs[run.key] = run
 
     def _note_resolution(self, key: str, facts: dict[str, Any]) -> None:
         topic_id, partition, offset = ["", "", "", *key.rsplit("/", 2)][-3:]
-        if topic_id != self.topic_id or not partition.isdigit() or not offset.isdigit() or not facts:
+        if topic_id != self.topic_id or not _is_number(partition) or not _is_number(offset) or not facts:
             return
-        run = RunKey(str(facts.get("action")), str(facts.get("name")), int(facts.get("run") or 0))
+        run = RunKey(str(facts.get("action")), str(facts.get("name")), _whole(facts.get("run")))
         resolved = self._resolved.setdefault(int(partition), set())
         if int(offset) not in resolved:
             resolved.add(int(offset))
             self.moved[run] += 1
-        self.last_ms[run] = max(self.last_ms.get(run, 0), int(facts.get("at") or 0))
+        self.last_ms[run] = max(self.last_ms.get(run, 0), _whole(facts.get("at")))
 
 
 def _json(facts: Mapping[str, Any]) -> bytes:
@@ -160,8 +160,18 @@ def _json(facts: Mapping[str, Any]) -> bytes:
 
 
 def _parsed(value: bytes | None) -> dict[str, Any]:
+    """{} for what is no JSON object: anybody who may write to the topic can have written it."""
     try:
         facts = json.loads(value or b"")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return facts if isinstance(facts, dict) else {}
+
+
+def _is_number(text: str) -> bool:
+    return len(text) < 20 and text.isascii() and text.isdigit()
+
+
+def _whole(value: Any) -> int:
+    """0 for what is no whole number of 63 bits."""
+    return value if isinstance(value, int) and 0 <= value < 1 << 63 else 0

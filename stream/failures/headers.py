@@ -31,6 +31,8 @@ REPLAYS: Final = "stream.replays"
 POINTER: Final[Header] = ("stream.pointer", b"true")
 MAX_TEXT_CHARS: Final = 1000
 """Longest text of one header; longer ones are cut."""
+MAX_TOPIC_CHARS: Final = 249
+"""Of a topic's name in Kafka."""
 MAX_ERROR_BYTES: Final = 64 * 1024
 """More than the error headers of one event can be, facts included."""
 
@@ -76,19 +78,19 @@ def error_headers(
 
     earlier: attempts that are not in the event's headers, since it was held in its partition.
     """
-    origin = messages.origin(failure.row)
     found = dict(messages.headers_of(failure.row)) if messages.headers is not None else {}
+    origin = origin_in(found) or messages.origin(failure.row)
     known = earlier or earlier_of(messages, failure.row)
     first_failed_ms = now_ms if known.first_failed_ms is None else known.first_failed_ms
     return [
-        (ORIGIN[0], found.get(ORIGIN[0]) or origin.topic.encode()),
-        (ORIGIN[1], found.get(ORIGIN[1]) or b"%d" % origin.partition),
-        (ORIGIN[2], found.get(ORIGIN[2]) or b"%d" % origin.offset),
+        (ORIGIN[0], origin.topic.encode()),
+        (ORIGIN[1], b"%d" % origin.partition),
+        (ORIGIN[2], b"%d" % origin.offset),
         *_cause_headers(pipeline, _cause(failure)),
         (ATTEMPTS, b"%d" % (known.attempts + 1)),
         (OWN + "failed", b"%d" % now_ms),
         (FIRST_FAILED, b"%d" % first_failed_ms),
-        *([(REPLAYS, found[REPLAYS])] if REPLAYS in found else ()),
+        *([(REPLAYS, found[REPLAYS])] if number(found.get(REPLAYS)) is not None else ()),
     ]
 
 
@@ -156,17 +158,26 @@ def own_headers(headers: Iterable[Header]) -> list[Header]:
 
 def origin_of(headers: Sequence[Header]) -> Origin | None:
     """Where the event was read first, or None when the headers do not say."""
-    found = dict(headers)
-    topic, partition, offset = (found.get(name) for name in ORIGIN)
-    place = number(partition), number(offset)
-    if topic is None or place[0] is None or place[1] is None:
+    return origin_in(dict(headers))
+
+
+def origin_in(found: Mapping[str, bytes | None], prefix: str = STREAMS) -> Origin | None:
+    """The same of one family's headers; None too for what is no place in Kafka, since anybody can write a header."""
+    topic, partition, offset = (found.get(prefix + name) for name in ("topic", "partition", "offset"))
+    return place(topic, number(partition), number(offset))
+
+
+def place(topic: bytes | None, partition: int | None, offset: int | None) -> Origin | None:
+    """None when a part is missing, or not of the size that it can have."""
+    if not topic or len(topic) > MAX_TOPIC_CHARS or partition is None or offset is None or partition >> 31:
         return None
-    return Origin(topic.decode(errors="replace"), place[0], place[1])
+    return Origin(topic.decode(errors="replace"), partition, offset)
 
 
 def number(text: bytes | None) -> int | None:
-    """A header that another program may have written: what is no number counts as none."""
-    return int(text) if text is not None and len(text) < 20 and text.isdigit() else None
+    """A header that another program may have written: what is no number of 63 bits counts as none."""
+    value = int(text) if text is not None and len(text) < 20 and text.isdigit() else -1
+    return value if 0 <= value < 1 << 63 else None
 
 
 def size(key: bytes | None, value: bytes | None, headers: Iterable[Header]) -> int:
