@@ -9,7 +9,7 @@ PROFILE ?= kills
 SEEDS  ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install test check lint types unit acceptance chaos planted planted-quick late-requests chaos-long verifiers demo bench bench-all bench-growth docs clean fuzz sanitize tools watch test-deploy image container constraints
+.PHONY: help install test check lint types unit acceptance chaos planted planted-quick late-requests chaos-long verifiers demo bench bench-all bench-growth docs clean fuzz sanitize tools watch test-deploy image images container constraints
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -73,7 +73,10 @@ test-deploy: install tools  ## every alert driven to firing by its cause (about 
 	$(BIN)/pytest tests/deploy $(ARGS)
 
 image:  ## the container image, by docker: stream-inference:0.1.0
-	docker build -f deploy/Dockerfile -t stream-inference:0.1.0 .
+	docker build -f deploy/Dockerfile --target worker -t stream-inference:0.1.0 .
+
+images: image  ## and the one with the demonstration's flights
+	docker build -f deploy/Dockerfile --target demo -t stream-inference-demo:0.1.0 .
 
 container: install  ## the image built by buildah and run by podman: real events, kills, replacement (Debian, as root)
 	@for tool in buildah mmdebstrap podman runc; do command -v $$tool > /dev/null || missing="$$missing $$tool"; done; \

@@ -27,7 +27,13 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 @pytest.fixture(scope="session")
 def image(engine: Engine) -> str:
     """The image's name."""
-    return engine.build("deploy/Dockerfile", "stream-inference:test")
+    return engine.build("deploy/Dockerfile", "stream-inference:test", "worker")
+
+
+@pytest.fixture(scope="session")
+def demo_image(engine: Engine) -> str:
+    """The one with the flights."""
+    return engine.build("deploy/Dockerfile", "stream-inference-demo:test", "demo")
 
 
 @pytest.fixture

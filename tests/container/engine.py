@@ -43,8 +43,8 @@ class Engine:
         missing = [tool for tool in TOOLS if shutil.which(tool) is None]
         assert not missing, f"{', '.join(missing)} not installed: make container installs the Debian packages"
 
-    def build(self, file: str, tag: str) -> str:
-        """buildah of a Dockerfile at the repository's root."""
+    def build(self, file: str, tag: str, target: str) -> str:
+        """buildah of one of a Dockerfile's images, at the repository's root."""
         name = f"localhost/{tag}"
         given = [f"--volume={path}:{path}:ro" for path in PASSED_THROUGH if Path(path).exists()]
         arguments = [
@@ -52,6 +52,7 @@ class Engine:
             f"--build-arg=BASE_IMAGE={self._stand_in('base', BASE_PACKAGES)}",
         ]
         settings = ["--isolation=chroot", "--network=host", "--format=docker", "--layers", "--pull-never"]
+        settings.append(f"--target={target}")
         self._run("buildah", ["bud", *settings, *given, *arguments, "-f", file, "-t", name, str(ROOT)], BUILD_S)
         return name
 

@@ -12,8 +12,8 @@ from acceptance.running import Project, Worker, wait_until
 from container.engine import ROOT, Engine, await_exit
 
 MEGABYTE: Final = 1_000_000
-LARGEST: Final = 920 * MEGABYTE
-"""What the image may take unpacked, a Debian of 150 MB below included; most are Arrow, polars, scipy, ONNX Runtime."""
+LARGEST: Final = 730 * MEGABYTE
+"""What the image may take unpacked, a Debian of 150 MB below included; most are polars, Arrow, scipy and pandas."""
 EVENTS: Final = 6000
 PROJECT: Final = "/project"
 
@@ -75,6 +75,16 @@ def test_it_checks_and_processes_as_here_with_the_native_codec(engine: Engine, i
     said = engine.run(image, "process", *arguments, options=mounted)
     assert '"tickets.urgent": 44' in said
     assert len((out / "tickets.urgent.jsonl").read_text().splitlines()) == 44
+
+
+def test_the_image_of_the_demonstration_has_the_flights_and_little_else(
+    engine: Engine, image: str, demo_image: str
+) -> None:
+    sizes = [int(engine.inspect(name)["Size"]) for name in (image, demo_image)]
+    assert sizes[1] - sizes[0] < 12 * MEGABYTE
+    look = "from stream.demo import flights; print(flights._file().exists())"
+    said = engine.run(demo_image, "-B", "-c", look, options=["--entrypoint=/opt/stream/bin/python"])
+    assert said.split() == ["True"]
 
 
 def test_real_events_over_a_killed_and_replaced_container(
