@@ -19,8 +19,15 @@ dead-lettered, the process ends with its traceback.
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Final
+
+MAX_TOLD_CHARACTERS: Final = 2000
+"""Of one mistake's message: what it quotes from a file may be of any length."""
+_NOT_TO_PRINT: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\ud800-\udfff]")
+"""What moves a terminal's cursor, turns its text around, or is no text at all; a line's end and a tab may stand."""
 
 
 class ExitCode(enum.IntEnum):
@@ -103,12 +110,17 @@ class Problem:
 
     `at` is the path of keys in the pipeline file, for example ("stages", 0, "validate", "suite").
     `place` is "file:line:column" once it is known; a problem inside another file (a suite, a schema)
-    sets it itself.
+    sets it itself. Both can be printed, whatever they quote: control characters are shown as escapes, and
+    a message is cut at MAX_TOLD_CHARACTERS.
     """
 
     message: str
     at: tuple[str | int, ...] = ()
     place: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", _printable(self.message))
+        object.__setattr__(self, "place", _printable(self.place))
 
     def under(self, *prefix: str | int) -> Problem:
         """The same problem seen from a level further up in the file."""
@@ -116,6 +128,13 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}" if self.place else self.message
+
+
+def _printable(text: str) -> str:
+    if len(text) > MAX_TOLD_CHARACTERS:
+        half = MAX_TOLD_CHARACTERS // 2
+        text = f"{text[:half]} ... {text[-half:]}"
+    return _NOT_TO_PRINT.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 class ConfigurationError(ProcessError):
