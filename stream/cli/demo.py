@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stream.cli.show import Output, OutputOption, as_json, as_table
-from stream.errors import ConfigurationError, ExitCode
+from stream.errors import ExitCode
 
 if TYPE_CHECKING:
     from stream.demo.play import Report
@@ -24,7 +24,9 @@ EXAMPLES = """\
 
 
 def command(
-    pipeline: Annotated[Path, typer.Option(help="The pipeline to run.")] = Path("pipelines/flights.yaml"),
+    pipeline: Annotated[
+        Path | None, typer.Option(help="The pipeline to run.", show_default="the flights that come along")
+    ] = None,
     folder: Annotated[Path, typer.Option(help="Where Kafka's data and the worker's log are kept.")] = Path(
         ".stream/demo"
     ),
@@ -34,14 +36,14 @@ def command(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Produce flights, score them in a worker, kill it in the middle, and prove that nothing is lost or doubled."""
-    if not pipeline.exists():
-        raise ConfigurationError([f"{pipeline} is not here: run the demo in the project's folder, or give --pipeline"])
+    from stream.demo.example import example
     from stream.demo.play import Play
     from stream.demo.screen import Screen
 
     folder.mkdir(parents=True, exist_ok=True)
     with Screen(quiet=output is Output.JSON) as screen:
-        play = Play(pipeline, folder, screen.say, screen.show, rate, limit, keep, http_address=_free_address())
+        run = pipeline or example()
+        play = Play(run, folder, screen.say, screen.show, rate, limit, keep, http_address=_free_address())
         report = play.run()
     if output is Output.JSON:
         as_json(facts(report))

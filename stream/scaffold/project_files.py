@@ -20,6 +20,9 @@ TEMPLATE: Final = ".tmpl"
 """Ends the names of files whose tokens are filled; the others are copied as they are."""
 NAME_TOKEN: Final = "@NAME@"
 VERSION_TOKEN: Final = "@VERSION@"
+"""The tag of the image."""
+PIN_TOKEN: Final = "@PIN@"
+"""What stands behind the package's name in requirements.txt."""
 PIPELINE: Final = "pipelines/pipeline.yaml"
 EDITOR_SCHEMA: Final = "pipelines/pipeline.schema.json"
 EVENTS: Final = "events/readings.jsonl"
@@ -61,6 +64,12 @@ def pipeline_path(name: str) -> str:
     return str(Path(PIPELINE).with_stem(name).as_posix())
 
 
+def version_tokens(version: str) -> dict[str, str]:
+    """A release is named; a build between two releases is in no index, and its image is the one made last."""
+    released = re.fullmatch(r"[0-9]+(\.[0-9]+)*", version) is not None
+    return {VERSION_TOKEN: version if released else "latest", PIN_TOKEN: f"=={version}" if released else ""}
+
+
 def _refuse_used(folder: Path) -> None:
     if not folder.exists():
         return
@@ -73,7 +82,7 @@ def _refuse_used(folder: Path) -> None:
 
 
 def _fill(source: Traversable, target: Path, name: str) -> None:
-    tokens = {NAME_TOKEN: name, VERSION_TOKEN: __version__}
+    tokens = {NAME_TOKEN: name, **version_tokens(__version__)}
     _copy(source, target, tokens)
     (target / PIPELINE).rename(target / pipeline_path(name))
     schema = json.dumps(json_schema(), indent=2, ensure_ascii=False)

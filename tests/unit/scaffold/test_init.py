@@ -16,7 +16,7 @@ from stream.cli import app
 from stream.devkafka.jars import read_lock
 from stream.errors import ConfigurationError, ExitCode
 from stream.inference import load_package
-from stream.scaffold.project_files import make_project, project_name
+from stream.scaffold.project_files import make_project, project_name, version_tokens
 
 
 def run(*arguments: str) -> Result:
@@ -55,7 +55,15 @@ def test_no_token_is_left_and_the_name_is_everywhere(made: Path) -> None:
             assert not re.search(r"@[A-Z]+@", path.read_text("utf-8")), path
             assert not path.name.endswith(".tmpl")
     assert "topic: pumps.alerts" in (made / "pipelines" / "pumps.yaml").read_text()
-    assert f"stream-inference[devkafka]=={stream.__version__}" in (made / "requirements.txt").read_text()
+    assert (
+        f"stream-inference[devkafka]{version_tokens(stream.__version__)['@PIN@']}\n"
+        in (made / "requirements.txt").read_text()
+    )
+
+
+def test_a_release_is_pinned_and_a_development_build_is_not() -> None:
+    assert version_tokens("1.2.0") == {"@VERSION@": "1.2.0", "@PIN@": "==1.2.0"}
+    assert version_tokens("1.2.1.dev3+g0123abc") == {"@VERSION@": "latest", "@PIN@": ""}
 
 
 def test_it_passes_check_and_every_sample_event_ends_in_one_place(made: Path, tmp_path: Path) -> None:
@@ -88,7 +96,8 @@ def test_its_python_files_are_as_clean_as_ours(made: Path) -> None:
 def test_its_kafka_is_the_one_that_stream_is_tested_with(made: Path) -> None:
     services = yaml.safe_load((made / "docker-compose.yml").read_text())["services"]
     assert services["kafka"]["image"] == f"apache/kafka:{read_lock().kafka}"
-    assert services["worker"]["image"].endswith(f"stream-inference:{stream.__version__}}}")
+    tag = version_tokens(stream.__version__)["@VERSION@"]
+    assert services["worker"]["image"].endswith(f"stream-inference:{tag}}}")
 
 
 def test_the_command_tells_what_it_made_and_what_is_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
