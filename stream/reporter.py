@@ -11,7 +11,9 @@ import structlog
 
 from stream.batch import Messages, Outcome
 from stream.errors import AttemptError, SystemicError, TransactionError
+from stream.failures.strict import Hold
 from stream.health import Health, State
+from stream.held import HeldPartitions
 from stream.kafka.assignment import Assignment
 from stream.kafka.gather import Partition
 from stream.logs import committed_fields, logger
@@ -42,6 +44,7 @@ class Reporter:
     wall_clock: Callable[[], float] = time.time
     log: structlog.stdlib.BoundLogger = field(default_factory=lambda: logger("stream.worker"))
     _uncommitted: Uncommitted = field(default_factory=Uncommitted)
+    _held: HeldPartitions = field(default_factory=HeldPartitions)
     _rebalances: dict[str, int] = field(default_factory=dict)
     _next_look: float = 0.0
 
@@ -82,7 +85,16 @@ class Reporter:
     def committed(self, outcome: Outcome, retried: frozenset[int], transaction_s: float) -> None:
         self.metrics.committed(outcome, now=self.wall_clock(), transaction_s=transaction_s, retried=retried)
         self._uncommitted.committed(outcome.messages)
+        for hold in self._held.committed(outcome.messages.next_offsets):
+            self.log.info("partition goes on", **_place(hold))
         self.log.info("committed", **committed_fields(outcome, transaction_s))
+
+    def holding(self, hold: Hold) -> None:
+        """One log line an event, however often it is tried."""
+        if self._held.hold(hold):
+            wait_s = max(0.0, hold.until_ms / 1000 - self.wall_clock())
+            facts = {"stage": hold.stage, "reason": hold.reason, "next_attempt_s": round(wait_s, 3)}
+            self.log.warning("partition waits behind an event", **_place(hold), **facts)
 
     def _enter(self, state: State, reason: str = "") -> None:
         """One log line a change of state, none while it lasts."""
@@ -105,6 +117,8 @@ class Reporter:
         self.metrics.inflight(sum(self._uncommitted.events(p) for p in owned))
         self._tell_newest(inputs)
         self._tell_due()
+        self._held.keep(owned)
+        self.metrics.held({topic: [ms / 1000 for ms in since] for topic, since in self._held.since_ms().items()})
         self._count_rebalances()
 
     def _partition_lag(self, where: Partition, unread: int | None) -> PartitionLag:
@@ -146,3 +160,14 @@ class Reporter:
         took, a.rebalances_s = a.rebalances_s, []
         for seconds in took:
             self.metrics.rebalance_took(seconds)
+
+
+def _place(hold: Hold) -> dict[str, object]:
+    """For the log: where the event is, and how often it failed."""
+    (topic, partition), failed = hold.where, hold.failed
+    return {
+        "topic": topic,
+        "partition": partition,
+        "offset": hold.offset,
+        "attempts": 0 if failed is None else failed.attempts,
+    }

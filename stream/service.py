@@ -74,6 +74,13 @@ def retry_policies(file: PipelineFile) -> Policies:
     return Policies(policy(file.failures.retry), by_stage)
 
 
+def watch_calls(pipeline: Pipeline, metrics: Metrics) -> None:
+    """Stages that call services tell the metrics of it."""
+    for stage in pipeline.stages:
+        if (watched := getattr(stage, "watched", None)) is not None:
+            watched(metrics.http_calls(stage.name))
+
+
 def longest_batch_s(pipeline: Pipeline) -> float:
     """What the stages that wait for others may take for one batch: as long as that the loop is not stuck."""
     return sum(getattr(stage, "budget_s", 0.0) for stage in pipeline.stages)
@@ -114,6 +121,7 @@ class Service:
     def _start(self, stack: ExitStack) -> None:
         config, pipeline = open_pipeline(self._path, self._environ, first=self._announce)
         self._metrics = metrics = _metrics(config, pipeline)
+        watch_calls(pipeline, metrics)
         settings = with_transport(client_settings(config, self._slot), config.environment.transport, metrics)
         self._health = Health(time.monotonic, STALE_AFTER_S + longest_batch_s(pipeline))
         stack.callback(pipeline.close)

@@ -20,6 +20,7 @@ from stream.batch import Messages, Outcome, Record
 from stream.errors import AttemptError, ProcessError, SystemicError
 from stream.failures.limit import DeadLetterLimit
 from stream.failures.retry import FailureRouter, Routed
+from stream.failures.strict import Hold
 from stream.pipeline import Pipeline
 from stream.quarantine.watch import Part, Quarantine
 from stream.summary import Summary
@@ -57,6 +58,7 @@ class Observer(Protocol):
     def paused(self, error: SystemicError) -> None: ...
     def draining(self) -> None: ...
     def committed(self, outcome: Outcome, retried: frozenset[int], transaction_s: float) -> None: ...
+    def holding(self, hold: Hold) -> None: ...
     def failed(self, error: AttemptError) -> None: ...
 
 
@@ -188,6 +190,7 @@ class Worker:
         for hold in routed.holds:
             self.session.hold(hold.where, hold.offset, hold.until_ms)
             self.router.holding(hold)
+            self.observer.holding(hold)
         if len(routed.outcome.messages):
             self._in_flight = (routed.outcome, routed.retried)
             self.session.begin_commit(routed.outcome, routed.records)

@@ -196,6 +196,31 @@ _FAILURES: Final = (
         "see StreamPaused, StreamLoopStuck and Behind by; the tier follows when they are well",
         "stream-failures",
     ),
+    Alert(
+        "StreamPartitionHeld",
+        _T,
+        "time() - min by (pipeline, topic) (stream_held_since_timestamp_seconds) > <30m>",
+        "5m",
+        "an event of {{ $labels.pipeline }} holds a partition of {{ $labels.topic }}",
+        "It failed first {{ $value | humanizeDuration }} ago and keeps its place (order: strict, or on_exhausted: "
+        "hold); what is behind it in its partition waits.",
+        "look for `partition waits behind an event` in the worker's log: it names the partition, the offset, the stage "
+        "and the reason",
+        "stream-failures",
+    ),
+    Alert(
+        "StreamServiceFails",
+        _T,
+        "sum by (pipeline, stage) (rate(stream_http_calls_total"
+        '{outcome=~"timeout|unreachable|disconnected|throttled|server_error|credentials"}[10m]))'
+        " / (sum by (pipeline, stage) (rate(stream_http_calls_total[10m])) > 0) > 0.2",
+        "10m",
+        "the service of stage {{ $labels.stage }} of {{ $labels.pipeline }} fails",
+        "{{ $value | humanizePercentage }} of the calls failed within 10 minutes. Their events are tried again, and "
+        "become dead letters when their attempts are used up.",
+        "see Calls of services, by outcome: tell the owner of the service, or lower rate and concurrency of the stage",
+        "stream-failures",
+    ),
 )
 
 ALERTS: Final[Sequence[Alert]] = (

@@ -23,7 +23,7 @@ from stream.chaos.recovery import Memory
 from stream.devkafka.process import Process, resident_bytes
 from stream.errors import FatalError
 from stream.log_file import LogFile
-from stream.metrics import table
+from stream.metrics import Metric, table
 
 STOP_WITHIN_S: Final = 30.0
 PAGE_S: Final = 1.0
@@ -110,7 +110,7 @@ class Worker:
     def tail(self) -> str:
         return self._lines.tail(TAIL_LINES)
 
-    def _samples(self, metric: table.Metric) -> list[Sample]:
+    def _samples(self, metric: Metric) -> list[Sample]:
         """Those of a metric, the moments of their creation left out; none when the page does not answer."""
         families = text_string_to_metric_families(self.page("metrics"))
         return [s for family in families for s in family.samples if s.name == metric.name]

@@ -95,7 +95,8 @@ class FailureRouter:
         wait_s = policy.hold_s(failed, failure.stage, now_ms)
         if wait_s is None:
             return None
-        return Hold((topic, partition), offset, now_ms + int(wait_s * 1000), failure.row, failed)
+        until_ms = now_ms + int(wait_s * 1000)
+        return Hold((topic, partition), offset, until_ms, failure.row, failed, failure.stage, failure.reason)
 
     def _retry(self, failure: Failure, messages: Messages, now_ms: int) -> Record | None:
         """None when all tiers were tried, in strict order, or when the event is too large to be written again."""

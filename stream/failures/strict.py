@@ -23,7 +23,7 @@ class Hold:
     """Read on from offset in this partition, but not before until_ms (ms since the epoch).
 
     row: of the message that waits. failed: its attempts, the one that failed just now included; None when
-    it was not tried.
+    it was not tried. stage, reason: of that failure.
     """
 
     where: Partition
@@ -31,6 +31,8 @@ class Hold:
     until_ms: int
     row: int
     failed: Earlier | None = None
+    stage: str = ""
+    reason: str = ""
 
 
 @dataclass(slots=True)

@@ -11,13 +11,17 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from stream.errors import PoisonError, SystemicError
 from stream.http.breaker import Breaker
 from stream.http.pace import Pace
 from stream.http.verdict import OUT_OF_TIME, Kind, Request, Verdict, poison
 
+ANSWERED: Final = "answered"
+CREDENTIALS_REFUSED: Final = "credentials"
+GIVEN_UP: Final = "given_up"
+"""Outcomes of a call that are no reason of a verdict."""
 Rows = tuple[int, ...]
 """Rows of the batch that one call is made for."""
 
@@ -34,6 +38,22 @@ class Task(Protocol):
     def split(self, body: Any, rows: Rows) -> Sequence[Any]:
         """The part of an answer for each of the rows. Raises PoisonError when there is none for each."""
         ...
+
+
+class Watcher(Protocol):
+    """Told of each call; never asked anything."""
+
+    def began(self) -> None: ...
+    def ended(self, outcome: str, seconds: float) -> None: ...
+    def breaker(self, *, is_open: bool) -> None: ...
+
+
+class Nobody:
+    """A Watcher of whom nobody asks."""
+
+    def began(self) -> None: ...
+    def ended(self, outcome: str, seconds: float) -> None: ...
+    def breaker(self, *, is_open: bool) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +77,18 @@ class Caller:
     limits: Limits
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    watcher: Watcher = field(default_factory=Nobody)
     hurried: bool = False
     """No further call is made; set from a signal handler."""
 
     async def run(self, groups: Sequence[Rows], task: Task) -> dict[int, Verdict]:
         """A verdict for each row. Raises SystemicError("service") when the service is down."""
+        try:
+            return await self._found(groups, task)
+        finally:
+            self.watcher.breaker(is_open=self.breaker.open)
+
+    async def _found(self, groups: Sequence[Rows], task: Task) -> dict[int, Verdict]:
         deadline = self.clock() + self.limits.budget_s
         found: dict[int, Verdict] = {}
         if self.breaker.open:
@@ -149,12 +176,23 @@ class _Run:
             return OUT_OF_TIME
         left = self.deadline - caller.clock()
         timeout_s = min(caller.limits.timeout_s, left)
-        verdict = await caller.service.call(self.task.request(rows), timeout_s)
+        verdict = await self._called(self.task.request(rows), timeout_s)
         if verdict.wait_s is not None:
             caller.pace.close(min(verdict.wait_s, caller.limits.wait_s))
-        if verdict.reason == "timeout" and timeout_s < caller.limits.timeout_s:
-            return OUT_OF_TIME  # it had less than its time
         return self._split(verdict, rows) if verdict.kind is Kind.ANSWERED else verdict
+
+    async def _called(self, request: Request, timeout_s: float) -> Verdict:
+        caller = self.caller
+        caller.watcher.began()
+        outcome, began = GIVEN_UP, caller.clock()
+        try:
+            verdict = await caller.service.call(request, timeout_s)
+            if verdict.reason == "timeout" and timeout_s < caller.limits.timeout_s:
+                verdict = OUT_OF_TIME  # it had less than its time
+            outcome = CREDENTIALS_REFUSED if verdict.kind is Kind.SYSTEMIC else verdict.reason or ANSWERED
+            return verdict
+        finally:
+            caller.watcher.ended(outcome, caller.clock() - began)
 
     def _split(self, verdict: Verdict, rows: Rows) -> Verdict:
         try:

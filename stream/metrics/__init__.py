@@ -6,7 +6,8 @@ METRICS, metrics_table    every metric, and its documentation as a Markdown tabl
 """
 
 from stream.metrics.batches import BatchLimits, ModelName
+from stream.metrics.metric import Kind, Label, Metric
 from stream.metrics.recorder import Metrics, PartitionLag
-from stream.metrics.table import METRICS, Kind, Label, Metric, metrics_table
+from stream.metrics.table import METRICS, metrics_table
 
 __all__ = ["METRICS", "BatchLimits", "Kind", "Label", "Metric", "Metrics", "ModelName", "PartitionLag", "metrics_table"]

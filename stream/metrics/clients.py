@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 
 from stream.metrics import table
 from stream.metrics.ledger import Ledger
+from stream.metrics.metric import Metric
 from stream.metrics.statistics import ClientStatistics, parse
-from stream.metrics.table import OTHER, Metric
+from stream.metrics.table import OTHER
 
 _COUNTS: Mapping[Metric, Callable[[ClientStatistics], int]] = {
     table.REQUEST_ERRORS: lambda told: told.request_errors,

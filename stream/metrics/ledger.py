@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from stream.metrics.metric import Kind, Metric
 from stream.metrics.series import Series
-from stream.metrics.table import MAX_SERIES, METRICS, OTHER, Kind, Metric
+from stream.metrics.table import MAX_SERIES, METRICS, OTHER
 
 _BOUNDS = {m.name: np.array(m.buckets) for m in METRICS if m.kind is Kind.HISTOGRAM}
 

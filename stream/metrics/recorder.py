@@ -24,10 +24,12 @@ from stream.batch import Outcome
 from stream.health import State
 from stream.metrics import table
 from stream.metrics.batches import DEFAULT_LIMITS, Batches, BatchLimits, ModelName
+from stream.metrics.calls import StageCalls
 from stream.metrics.clients import Clients
 from stream.metrics.ledger import Ledger
+from stream.metrics.metric import Kind, Metric
 from stream.metrics.series import Series
-from stream.metrics.table import ALL, MAX_PARTITION_SERIES, METRICS, Kind, Metric
+from stream.metrics.table import ALL, MAX_PARTITION_SERIES, METRICS
 
 
 class PartitionLag(NamedTuple):
@@ -128,6 +130,20 @@ class Metrics:
             self._ledger.series.clear(table.RETRY_DUE.name)
             for tier, seconds in due_s.items():
                 self._ledger.set(table.RETRY_DUE, seconds, tier)
+
+    def held(self, since_s: Mapping[str, Sequence[float]]) -> None:
+        """By topic, since when each of its held partitions waits, seconds since the epoch; the others have none."""
+        with self._ledger.series.together():
+            self._ledger.series.clear(table.HELD.name)
+            self._ledger.series.clear(table.HELD_SINCE.name)
+            for topic in dict.fromkeys((*self._topics, *since_s)):
+                self._ledger.set(table.HELD, len(since_s.get(topic, ())), topic)
+            for topic, times in since_s.items():
+                self._ledger.set(table.HELD_SINCE, min(times), topic)
+
+    def http_calls(self, stage: str) -> StageCalls:
+        """What the http stage of this name tells of its calls; its series exist from now on."""
+        return StageCalls(stage, self._ledger)
 
     def oldest_dead_letter(self, topic: str, failed_s: float | None) -> None:
         """When the oldest one failed that nobody has resolved; None when there is none."""

@@ -5,11 +5,10 @@ Names and units follow prometheus.io/docs/practices/naming.
 
 from __future__ import annotations
 
-import enum
-from dataclasses import dataclass
 from typing import Final
 
 from stream.health import State
+from stream.metrics.metric import Kind, Label, Metric
 
 OTHER: Final = "other"
 ALL: Final = "all"
@@ -17,37 +16,6 @@ MAX_SERIES: Final = 500
 """Series of one metric: names of the configuration beyond it are counted under "other"."""
 MAX_PARTITION_SERIES: Final = 200
 """Lag in events has a series a partition up to this many partitions, and one a topic beyond."""
-
-
-class Kind(enum.StrEnum):
-    COUNTER = "counter"
-    GAUGE = "gauge"
-    HISTOGRAM = "histogram"
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """Its values are a closed set, or names from `source`."""
-
-    name: str
-    values: tuple[str, ...] = ()
-    source: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """meaning is for the operator who sees the number; buckets are upper bounds in the unit of the name."""
-
-    name: str
-    kind: Kind
-    labels: tuple[Label, ...]
-    meaning: str
-    buckets: tuple[float, ...] = ()
-
-    @property
-    def label_names(self) -> list[str]:
-        return [label.name for label in self.labels]
-
 
 _PIPELINE = Label("pipeline", source="its name")
 _CALL_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -82,6 +50,12 @@ _REASON = Label("reason", source="reasons of the stages")
 _ERROR_KINDS = ("transport", "timeout", "brokers_down", "authentication", "authorization", "fatal", OTHER)
 _TIER = Label("tier", source="retry topics of the pipeline file")
 _CLIENT = Label("client", ("consumer", "producer"))
+CALL_OUTCOMES: Final = (
+    *("answered", "refused", "redirected", "too_large_answer", "url_value", "timeout", "unreachable"),
+    *("disconnected", "throttled", "server_error", "credentials", "budget", "given_up"),
+)
+_CALL = Label("outcome", CALL_OUTCOMES)
+_HTTP_STAGE = Label("stage", source="http stages of the pipeline file")
 _RECOVERY = Label("reason", ("transaction", "late_request", "fenced", "refused", "systemic", OTHER))
 
 BUILD = Metric(
@@ -139,6 +113,32 @@ OLDEST_LETTER = _gauge(
     "dead_letter_oldest_timestamp_seconds",
     "When the oldest dead letter failed that nobody has replayed or discarded. No series: there is none.",
     Label("topic", source="the dead-letter topic"),
+)
+HELD = _gauge(
+    "held_partitions",
+    "Partitions that wait behind an event that cannot pass now (order: strict, on_exhausted: hold); others go on.",
+    _TOPIC,
+)
+HELD_SINCE = _gauge(
+    "held_since_timestamp_seconds",
+    "When the event first failed that has held a partition for the longest. The log has the place. No series: none.",
+    _TOPIC,
+)
+CALLS = _counter(
+    "http_calls_total",
+    "Calls of an http stage, each attempt, as they are made. answered: with a 2xx, what is in it is judged later; "
+    "budget: cut off by the end of the batch's time; given_up: the service counted as down meanwhile.",
+    _HTTP_STAGE,
+    _CALL,
+)
+CALL_SECONDS = _histogram(
+    "http_call_duration_seconds", "Wall time of one call, connecting included.", (*_CALL_S, 30.0, 60.0), _HTTP_STAGE
+)
+CALLS_IN_FLIGHT = _gauge(
+    "http_inflight_calls", "Calls under way. At `concurrency` all the time: the service is the limit.", _HTTP_STAGE
+)
+BREAKER = _gauge(
+    "http_breaker_open", "1 while the service of the stage counts as down: the pipeline is paused.", _HTTP_STAGE
 )
 STAGE_EVENTS = _counter("stage_events_total", "Events that a stage passed on, or set aside.", _STAGE, _PASSED)
 STAGE_SECONDS = _histogram(
@@ -255,7 +255,7 @@ RECEIVED_WIRE_BYTES = _counter("kafka_received_bytes_total", "Bytes received fro
 METRICS: Final[tuple[Metric, ...]] = (
     *(BUILD, STATE, ITERATION, LOOP_SECONDS),
     *(RECEIVED, RECEIVED_BYTES, EVENTS, SENT, DEAD_LETTERS, OLDEST_LETTER, STAGE_EVENTS, STAGE_SECONDS),
-    *(RETRIES, RETRY_WAITING, RETRY_DUE),
+    *(RETRIES, RETRY_WAITING, RETRY_DUE, HELD, HELD_SINCE, CALLS, CALL_SECONDS, CALLS_IN_FLIGHT, BREAKER),
     *(BATCH, BATCHES, INFLIGHT, TRANSACTIONS, TRANSACTION_SECONDS, LAST_COMMIT, LATENCY),
     *(LAG_EVENTS, LAG_SECONDS, CAUGHT_UP, NEWEST_EVENT, ASSIGNED, REBALANCES, REBALANCE_SECONDS),
     *(VALIDATION, INFERENCE_EVENTS, INFERENCE_SECONDS, SCORES, MODEL),

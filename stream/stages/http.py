@@ -24,7 +24,7 @@ from stream.batch import Batch, Failure, FailureClass, Result
 from stream.errors import ConfigurationError
 from stream.http.answers import Field, shown
 from stream.http.breaker import Breaker
-from stream.http.calls import Caller, Limits
+from stream.http.calls import Caller, Limits, Watcher
 from stream.http.client import Client
 from stream.http.pace import Pace
 from stream.http.plan import Plan
@@ -83,6 +83,10 @@ class Http:
     def summary(self) -> str:
         """In one line, without what references stand for."""
         return f"{self._settings.method} {self._settings.url}"
+
+    def watched(self, watcher: Watcher) -> None:
+        """Tell it of each call from now on."""
+        self._caller.watcher = watcher
 
     def hurry(self) -> None:
         """Make no further call: what is left of the batch counts as untried."""

@@ -81,6 +81,8 @@ def test_a_service_that_is_down_pauses_the_pipeline_which_resumes_by_itself(proj
     assert "calls in a row failed, the last: the service answered 503" in reason
     assert worker.metric("stream_pipeline_state", state="paused") == 1
     assert worker.metric("stream_pauses_total", reason="service") >= 1
+    assert worker.metric("stream_http_breaker_open", stage="http") == 1
+    assert worker.metric("stream_http_calls_total", stage="http", outcome="server_error") >= 5
 
     calls = len(service.calls)
     wait_until(lambda: len(service.calls) >= calls + 3, "three probes")
@@ -95,6 +97,9 @@ def test_a_service_that_is_down_pauses_the_pipeline_which_resumes_by_itself(proj
     await_ended(p, 100)
     assert sorted(outputs(p)) == list(range(100))
     assert worker.ready()["status"] == 200
+    assert worker.metric("stream_http_breaker_open", stage="http") == 0
+    assert worker.metric("stream_http_calls_total", stage="http", outcome="answered") == 100
+    assert worker.metric("stream_http_calls_total") == len(service.calls), "each call is counted once"
     assert len(worker.logged("state", state="paused")) == 1, "one line a change, however long it takes"
     assert len(worker.logged("state", state="running")) == 1
 

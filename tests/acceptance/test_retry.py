@@ -114,7 +114,8 @@ def test_in_strict_order_nothing_overtakes_it_but_other_partitions_go_on(project
     service.script = lambda n, before: BUSY if n in (3, 11) and before < 2 else FINE
     p = calling(project("in-line", partitions=2), service, TIERS, order="strict")
     p.io.produce(p.input, readings(range(20), 0) + readings(range(100, 120), 1))
-    p.start()
+    worker = p.start()
+    wait_until(lambda: worker.metric("stream_held_partitions", topic=p.input), "it is told that a partition waits")
     wait_until(lambda: len(service.calls_of(3)) == 2, "a second attempt")
     assert {n for n in outputs(p) if n >= 100} == set(range(100, 120)), "they did not wait for the held partition"
     await_ended(p, 40)
@@ -127,6 +128,11 @@ def test_in_strict_order_nothing_overtakes_it_but_other_partitions_go_on(project
         assert second - first >= 1 - EARLY_S
         assert third - second >= 2 - EARLY_S
     assert service.calls_of(4)[-1].at > service.calls_of(3)[-1].at
+    for offset in (3, 11):
+        (waits,) = worker.logged("partition waits behind an event", topic=p.input, partition=0, offset=offset)
+        (on,) = worker.logged("partition goes on", topic=p.input, partition=0, offset=offset)
+        assert (waits["stage"], waits["reason"], waits["attempts"], on["attempts"]) == ("http", "server_error", 1, 2)
+    wait_until(lambda: not worker.metric("stream_held_partitions"), "and that it goes on")
 
 
 def test_in_strict_order_an_exhausted_event_is_a_dead_letter_with_its_attempts(project, service) -> None:
@@ -227,8 +233,10 @@ def test_hold_waits_in_the_tier_for_as_long_as_it_takes_and_the_input_goes_on(pr
     service.script = lambda n, before: FINE if n != 3 or healed else BUSY
     p = calling(project("held", partitions=1), service, "{delays: [1s], on_exhausted: hold}")
     p.io.produce(p.input, readings(range(10)))
-    p.start()
+    worker = p.start()
     wait_until(lambda: len(service.calls_of(3)) >= 4, "more attempts than there are delays")
+    assert worker.metric("stream_held_partitions", topic=f"{p.name}.retry.1s") == 1
+    assert worker.metric("stream_held_partitions", topic=p.input) == 0
     assert outputs(p) == [0, 1, 2, *range(4, 10)]
     assert waiting(p, "1s") == [3]
     assert all(later.at - earlier.at >= 1 - EARLY_S for earlier, later in pairwise(service.calls_of(3)))

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from acceptance import watched as w
 from acceptance.running import Project, Worker, wait_until
+from acceptance.scripted_service import ScriptedService
 from acceptance.watched import Watched
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -61,9 +62,12 @@ def test_each_process_of_one_command_has_a_page_of_its_own(project) -> None:
 @pytest.fixture
 def watched(project, tmp_path: Path) -> Iterator[Watched]:
     made: Project = project("watched", partitions=4)
-    w.write_pipeline(made)
-    with Monitoring(tmp_path / "monitoring", scale=w.QUICK, interval_s=1.0) as monitoring:
-        found = Watched(made, monitoring)
+    with (
+        ScriptedService() as service,
+        Monitoring(tmp_path / "monitoring", scale=w.QUICK, interval_s=1.0) as monitoring,
+    ):
+        w.write_pipeline(made, service)
+        found = Watched(made, monitoring, service)
         with found.under_load():
             yield found
             found.order()
@@ -83,7 +87,8 @@ def test_every_panel_shows_something_and_alerts_reach_alertmanager(watched: Watc
     second = watched.start("two")  # its partitions are taken from the first one: a rebalance
     await_commits(second)
     panels = w.panels_of(watched)
-    panels.look()
+    wait_until(lambda: watched.value("sum(stream_rebalance_duration_seconds_count)"), "the rebalance was scraped")
+    panels.look()  # it is soon longer ago than boards look back here
     watched.await_alerts(["StreamDeliveryBudgetFast", "StreamDeadLetterRatio"])
     watched.order(away=True)
     watched.await_alerts(["StreamPaused"])

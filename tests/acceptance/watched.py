@@ -15,6 +15,7 @@ from typing import Any, Final
 from acceptance import tiny
 from acceptance.kafka_io import Input
 from acceptance.running import Project, Worker, wait_until
+from acceptance.scripted_service import BUSY, FINE, Reply, ScriptedService
 from confluent_kafka import Producer
 
 from deploy.monitoring.boards import BOARDS
@@ -29,6 +30,12 @@ stages:
   - validate: {{suite: suites/reading.json}}
   - transform: {{half: x / 2}}
   - call: {{function: obedience:obey, columns: [note], adds: {{obeyed: boolean}}}}
+  - http:
+      url: {url}
+      body: [id, x]
+      response: {{asked: {{field: y, type: double}}}}
+      breaker: 100000
+      retry: {{delays: [3s], on_exhausted: hold}}
   - infer: {{model: models/root, outputs: {{y: y, _model: model}}}}
 outputs:
   - {{topic: {name}.high, schema: schemas/score.avsc, when: y > 12}}
@@ -79,6 +86,8 @@ class Watched:
 
     project: Project
     monitoring: Monitoring
+    service: ScriptedService
+    """What its http stage asks."""
     addresses: dict[str, str] = field(default_factory=dict)
     workers: dict[str, Worker] = field(default_factory=dict)
     _rate: float = 150.0
@@ -218,12 +227,29 @@ def every_panel() -> Sequence[tuple[Board, Panel]]:
     return [(board, panel) for board in BOARDS for panel in board.panels]
 
 
-def write_pipeline(project: Project) -> None:
-    """This pipeline in the place of the tiny one, with its retry topic."""
-    project.pipeline.write_text(PIPELINE.format(name=project.name))
+def write_pipeline(project: Project, service: ScriptedService) -> None:
+    """This pipeline in the place of the tiny one, with its retry topics. Its http stage asks the service."""
+    service.script = seldom_busy
+    project.pipeline.write_text(PIPELINE.format(name=project.name, url=service.url))
     (project.folder / "obedience.py").write_text(OBEDIENCE)
     (project.folder / "orders.json").write_text("{}")
-    project.io.create_topics({f"{project.name}.retry.2s": 2, f"{project.name}.dlq.resolved": 1})
+    project.io.create_topics(
+        {f"{project.name}.retry.2s": 2, f"{project.name}.retry.3s": 2, f"{project.name}.dlq.resolved": 1}
+    )
+
+
+def seldom_busy(number: int, before: int) -> Reply:
+    """Now and then an event uses up its attempts, holds its place for a while, and passes."""
+    return BUSY if number % 1000 == 10 and before < 3 else FINE
+
+
+def often_busy(number: int, before: int) -> Reply:
+    return BUSY if number % 2 and before == 0 else FINE
+
+
+def one_never(number: int, before: int) -> Reply:
+    """One event of many never passes."""
+    return BUSY if number % 1000 == 10 else FINE
 
 
 def panels_of(watched: Watched) -> Panels:

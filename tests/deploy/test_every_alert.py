@@ -15,6 +15,7 @@ from acceptance import tiny
 from acceptance import watched as w
 from acceptance.kafka_io import KafkaIO
 from acceptance.running import QUICK_GROUP, Project, wait_until
+from acceptance.scripted_service import ScriptedService
 from acceptance.watched import Watched
 from confluent_kafka import Consumer
 
@@ -34,9 +35,13 @@ def watched(kafka: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder = tmp_path_factory.mktemp("every-alert")
     tiny.write_files(folder / "files")
     project = Project.create(folder / "files", folder, NAME, KafkaIO(kafka.bootstrap), environ=QUICK_GROUP)
-    w.write_pipeline(project)
-    with project, Monitoring(folder / "monitoring", scale=SLOW, interval_s=1.0) as monitoring:
-        found = Watched(project, monitoring)
+    with (
+        project,
+        ScriptedService() as service,
+        Monitoring(folder / "monitoring", scale=SLOW, interval_s=1.0) as monitoring,
+    ):
+        w.write_pipeline(project, service)
+        found = Watched(project, monitoring, service)
         found.start("one")
         found.start("two")
         with found.under_load():
@@ -55,6 +60,7 @@ def until_fires(watched: Watched, name: str, cause: Callable[[], None]) -> None:
 def healthy(watched: Watched) -> None:
     """Both workers run and commit, good events only."""
     watched.order()
+    watched.service.script = w.seldom_busy
     watched.load(rate=100, mixture="good")
     for instance in ("one", "two"):
         if not watched.runs(instance):
@@ -69,7 +75,8 @@ def healthy(watched: Watched) -> None:
 
 def come_and_go(watched: Watched) -> None:
     """A member that joins and leaves; each time some partitions change hands."""
-    settings = {"group.id": NAME, "partition.assignment.strategy": "cooperative-sticky", "session.timeout.ms": 6000}
+    quick = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 300}  # it hears of each step of a rebalance at once
+    settings = {"group.id": NAME, "partition.assignment.strategy": "cooperative-sticky", **quick}
     member = Consumer({"bootstrap.servers": watched.project.io.bootstrap, **settings})
     member.subscribe([watched.project.input, f"{NAME}.retry.2s"])
     with contextlib.closing(member):
@@ -89,6 +96,14 @@ def bad_events(watched: Watched, _: Cluster) -> None:
 
 def service_away(watched: Watched, _: Cluster) -> None:
     watched.order(away=True)
+
+
+def service_fails_often(watched: Watched, _: Cluster) -> None:
+    watched.service.script = w.often_busy
+
+
+def service_refuses_one_for_ever(watched: Watched, _: Cluster) -> None:
+    watched.service.script = w.one_never
 
 
 def stuck(watched: Watched, _: Cluster) -> None:
@@ -148,6 +163,8 @@ CAUSES: Mapping[str, Callable[[Watched, Cluster], None]] = {
     "StreamDeadLettersOld": bad_events,
     "StreamDeliveryBudgetFast": bad_events,
     "StreamDeliveryBudgetSlow": bad_events,
+    "StreamServiceFails": service_fails_often,
+    "StreamPartitionHeld": service_refuses_one_for_ever,
     "StreamPaused": service_away,
     "StreamNoCommit": service_away,
     "StreamLoopStuck": stuck,

@@ -210,7 +210,7 @@ def test_a_batch_costs_less_than_a_millisecond() -> None:
 UNITS = ("seconds", "bytes", "events", "info", "state", "ratio")
 PLURAL_THINGS = (
     *("transactions", "dead_letters", "rebalances", "failures", "recoveries", "pauses", "errors"),
-    *("retries", "batches", "disconnects", "scores"),
+    *("retries", "batches", "disconnects", "scores", "calls"),
 )
 
 
@@ -220,7 +220,9 @@ def test_names_follow_the_rules_of_prometheus(metric) -> None:
     assert metric.name.endswith("_total") == (metric.kind is Kind.COUNTER)
     assert not re.search(r"_(ms|millis|milliseconds|minutes|kb|mb|percent|count|sum|bucket)(_|$)", metric.name)
     stem = metric.name.removesuffix("_total")
-    partitions_or_flag = stem.endswith(("assigned_partitions", "caught_up", "events_received", "events_sent"))
+    partitions_or_flag = stem.endswith(
+        ("assigned_partitions", "held_partitions", "caught_up", "breaker_open", "events_received", "events_sent")
+    )
     assert partitions_or_flag or stem.endswith((*UNITS, *PLURAL_THINGS)), "ends in its base unit, or what is counted"
     assert list(metric.buckets) == sorted(set(metric.buckets))
     assert bool(metric.buckets) == (metric.kind is Kind.HISTOGRAM)
@@ -243,6 +245,8 @@ def test_names_are_unique_and_every_metric_can_be_exposed() -> None:
     m.retries_due({"p.retry.10s": NOW})
     m.oldest_dead_letter("p.dlq", NOW)
     m.inflight(3)
+    m.held({"in": [NOW - 60]})
+    m.http_calls("http").ended("answered", 0.1)
     m.newest_event("in", NOW)
     m.rebalance_took(0.2)
     failures = [
@@ -256,6 +260,35 @@ def test_names_are_unique_and_every_metric_can_be_exposed() -> None:
     families = {f.name for f in text_string_to_metric_families(body) if f.samples}
     assert {x.name.removesuffix("_total") for x in METRICS} <= {f.removesuffix("_total") for f in families}
     assert "_created" not in body
+
+
+def test_calls_are_counted_as_they_are_made_by_their_outcome() -> None:
+    m = metrics()
+    calls = m.http_calls("http-2")
+    assert scrape(m)["stream_http_calls_total", "http-2", "throttled"] == 0, "a rate sees the first one too"
+    calls.began()
+    calls.began()
+    assert scrape(m)["stream_http_inflight_calls", "http-2"] == 2
+    calls.ended("answered", 0.02)
+    calls.ended("timeout", 20.0)
+    calls.breaker(is_open=True)
+    seen = scrape(m)
+    assert seen["stream_http_inflight_calls", "http-2"] == 0
+    assert [seen["stream_http_calls_total", "http-2", outcome] for outcome in ("answered", "timeout")] == [1, 1]
+    assert seen["stream_http_call_duration_seconds_sum", "http-2"] == pytest.approx(20.02)
+    assert seen["stream_http_breaker_open", "http-2"] == 1
+
+
+def test_held_partitions_are_counted_by_topic_and_0_when_none_is() -> None:
+    m = metrics()
+    m.held({"p.retry.10s": [NOW - 5], "in": [NOW - 60, NOW - 600]})
+    seen = scrape(m)
+    assert (seen["stream_held_partitions", "in"], seen["stream_held_partitions", "p.retry.10s"]) == (2, 1)
+    assert seen["stream_held_since_timestamp_seconds", "in"] == NOW - 600
+    m.held({})
+    seen = scrape(m)
+    assert seen["stream_held_partitions", "in"] == 0
+    assert not [labels for labels in seen if labels[0] == "stream_held_since_timestamp_seconds"]
 
 
 STATISTICS = json.dumps(

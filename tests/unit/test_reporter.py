@@ -9,6 +9,8 @@ from confluent_kafka import TopicPartition
 
 from stream.batch import Messages, Outcome
 from stream.errors import SystemicError, TransactionError
+from stream.failures.headers import Earlier
+from stream.failures.strict import Hold
 from stream.health import Health, State
 from stream.kafka.assignment import Assignment
 from stream.messages import Places
@@ -205,3 +207,53 @@ def test_how_long_partitions_stood_still_is_told_once(desk: Desk) -> None:
     desk.reporter.beat()
     assert desk.value('stream_rebalance_duration_seconds_sum{pipeline="p"}') == 3
     assert desk.value('stream_rebalance_duration_seconds_count{pipeline="p"}') == 1
+
+
+def hold(offset: int, attempts: int, first_failed_ms: int = 900_000) -> Hold:
+    return Hold(("t", 0), offset, 1_010_000, 0, Earlier(attempts, first_failed_ms), "http", "server_error")
+
+
+def test_an_event_that_holds_its_partition_is_told_once_and_until_it_is_done(desk: Desk) -> None:
+    desk.own(0)
+    for attempts in (1, 2, 3):
+        desk.reporter.holding(hold(0, attempts))
+    desk.reporter.beat()
+    begun = {"topic": "t", "partition": 0, "offset": 0, "attempts": 1, "stage": "http", "reason": "server_error"}
+    told = [line for line in desk.lines if line[0].startswith("partition")]
+    assert told == [("partition waits behind an event", {**begun, "next_attempt_s": 10.0})]
+    assert desk.value('stream_held_partitions{pipeline="p",topic="t"}') == 1
+    assert desk.value('stream_held_since_timestamp_seconds{pipeline="p",topic="t"}') == 900
+
+    desk.reporter.committed(Outcome(messages(1000), [], [], 1), frozenset(), 0.01)
+    desk.now += 2
+    desk.reporter.beat()
+    ended = {"topic": "t", "partition": 0, "offset": 0, "attempts": 3}
+    assert [line for line in desk.lines if line[0].startswith("partition")][1:] == [("partition goes on", ended)]
+    assert desk.value('stream_held_partitions{pipeline="p",topic="t"}') == 0
+    assert "stream_held_since_timestamp_seconds{" not in page(desk)
+
+
+def test_what_is_before_the_event_that_holds_its_partition_does_not_end_the_hold(desk: Desk) -> None:
+    desk.own(0)
+    desk.reporter.holding(hold(5, 1))
+    desk.reporter.committed(Outcome(messages(1000, 1000), [], [], 2), frozenset(), 0.01)
+    desk.reporter.holding(hold(5, 2))
+    desk.reporter.beat()
+    assert desk.value('stream_held_partitions{pipeline="p",topic="t"}') == 1
+    assert len([line for line in desk.lines if line[0].startswith("partition")]) == 1
+
+
+def test_a_partition_that_another_worker_has_now_is_not_held_here(desk: Desk) -> None:
+    desk.own(0)
+    desk.reporter.holding(hold(0, 1))
+    desk.assignment.on_revoke(None, [TopicPartition("t", 0)])
+    desk.reporter.beat()
+    assert desk.value('stream_held_partitions{pipeline="p",topic="t"}') == 0
+
+
+def test_an_event_whose_turn_did_not_come_holds_nothing(desk: Desk) -> None:
+    desk.own(0)
+    desk.reporter.holding(Hold(("t", 0), 0, 1_000_000, 0))
+    desk.reporter.beat()
+    assert desk.value('stream_held_partitions{pipeline="p",topic="t"}') == 0
+    assert not [line for line in desk.lines if line[0].startswith("partition")]

@@ -14,6 +14,7 @@ from stream.errors import AttemptError, FatalError, SystemicError, TransactionEr
 from stream.failures.dead_letter import DeadLetters
 from stream.failures.limit import DeadLetterLimit
 from stream.failures.retry import FailureRouter
+from stream.failures.strict import Hold
 from stream.worker import LONGEST_PAUSE_S, Worker
 
 OVERLAP = True
@@ -111,6 +112,9 @@ class Notes:
 
     def committed(self, outcome: Outcome, retried: frozenset[int], transaction_s: float) -> None:
         self.counted += len(outcome.messages)
+
+    def holding(self, hold: Hold) -> None:
+        self.states.append(f"holds {hold.where} at {hold.offset}")
 
     def failed(self, error: AttemptError) -> None:
         self.states.append("failed")

@@ -122,6 +122,67 @@ _RETRIES = (
         empty="no event waits for its time",
     ),
 )
+_SERVICES = (
+    lines(
+        "Calls of services, by outcome",
+        "cps",
+        "Attempts of http stages. server_error, timeout, unreachable: the service is in trouble, its events are tried "
+        "again. throttled: lower rate or concurrency. refused: it does not take these events. credentials: its token "
+        "is wrong.",
+        Query(
+            "sum by (stage, outcome) (rate(stream_http_calls_total[$__rate_interval])) > 0", "{{stage}}: {{outcome}}"
+        ),
+        stacked=True,
+        empty="no http stage made a call within the interval",
+    ),
+    lines(
+        "Duration of a call",
+        "s",
+        "Near the timeout of the stage: its service is slow, and the worker waits for it. A batch takes about events / "
+        "concurrency of this.",
+        Query(
+            "histogram_quantile(0.5,"
+            " sum by (stage, le) (rate(stream_http_call_duration_seconds_bucket[$__rate_interval])))",
+            "{{stage}}: half",
+        ),
+        Query(
+            "histogram_quantile(0.99,"
+            " sum by (stage, le) (rate(stream_http_call_duration_seconds_bucket[$__rate_interval])))",
+            "{{stage}}: 99 of 100",
+        ),
+        empty="no http stage made a call within the interval",
+    ),
+    lines(
+        "Calls under way, and breaker",
+        "short",
+        "Calls at this moment, of all workers. At concurrency for long: the service is the limit. open: it counts as "
+        "down, and the pipeline is paused until one call gets an answer.",
+        Query("sum by (stage) (stream_http_inflight_calls)", "{{stage}}"),
+        Query("max by (stage) (stream_http_breaker_open)", "{{stage}}: open"),
+        empty="no pipeline here has an http stage",
+    ),
+)
+_HELD = (
+    lines(
+        "Partitions held by an event",
+        "short",
+        "With order: strict, or on_exhausted: hold, an event that cannot pass keeps its place and what is behind it "
+        "waits. Other partitions go on. The log line `partition waits behind an event` has the place and the reason.",
+        Query("sum by (pipeline, topic) (stream_held_partitions)", "{{pipeline}} {{topic}}"),
+        width=12,
+        stacked=True,
+    ),
+    lines(
+        "Held for",
+        "s",
+        "How long ago the event failed first that has held a partition for the longest. A line that only rises: what "
+        "the event needs does not come back by itself.",
+        Query("time() - min by (pipeline, topic) (stream_held_since_timestamp_seconds)", "{{pipeline}} {{topic}}"),
+        width=12,
+        steps=(Step(1800, "orange"),),
+        empty="no partition is held by an event",
+    ),
+)
 _AGE = (
     lines(
         "Age of the oldest dead letter",
@@ -160,6 +221,8 @@ BOARD: Final = Board(
         Row("Dead letters", _LETTERS),
         Row("Validation", _VALIDATION),
         Row("Retries", _RETRIES),
+        Row("Services", _SERVICES),
+        Row("Held partitions", _HELD),
         Row("Age and share", _AGE),
     ),
 )

@@ -11,6 +11,9 @@ from unit.http.conftest import batch_of
 from unit.http.test_http_stage import POISON, TRANSIENT, UNTRIED, doubled, outcome, sent, status
 
 from stream.errors import SystemicError
+from stream.http.calls import ANSWERED, CREDENTIALS_REFUSED, GIVEN_UP
+from stream.http.verdict import OUT_OF_TIME, of_status
+from stream.metrics.table import CALL_OUTCOMES
 
 
 def ids(requests: list[httpx2.Request]) -> list[int]:
@@ -228,3 +231,77 @@ def test_a_defect_is_not_swallowed(make_stage) -> None:
 def test_poison_does_not_open_the_breaker(make_stage) -> None:
     stage, _, _ = make_stage(lambda r: status(422), breaker=2)
     assert set(outcome(stage.apply(batch_of(list(range(10))))).values()) == {(POISON, "refused")}
+
+
+class Watching:
+    """A Watcher that writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.under_way = self.most = 0
+        self.calls: list[tuple[str, float]] = []
+        self.breaker_open: list[bool] = []
+
+    def began(self) -> None:
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+
+    def ended(self, outcome: str, seconds: float) -> None:
+        self.under_way -= 1
+        self.calls.append((outcome, seconds))
+
+    def breaker(self, *, is_open: bool) -> None:
+        self.breaker_open.append(is_open)
+
+
+def test_every_attempt_is_told_with_its_outcome_and_time(make_stage) -> None:
+    answers = {1: status(200), 2: status(404), 3: status(503), 4: status(301), 5: status(429)}
+
+    async def answer(request: httpx2.Request) -> object:
+        number = sent(request)["id"]
+        await time.sleep(number)
+        if number == 6:
+            raise httpx2.ReadError("lost")
+        return doubled(request) if number == 1 else answers[number]
+
+    stage, _, time = make_stage(answer, concurrency=1)
+    watching = Watching()
+    stage.watched(watching)
+    stage.apply(batch_of([1, 2, 3, 4, 5, 6]))
+    outcomes = ["answered", "refused", "server_error", "redirected", "throttled", "disconnected", "disconnected"]
+    assert [outcome for outcome, _ in watching.calls] == outcomes
+    assert [seconds for _, seconds in watching.calls] == pytest.approx([1, 2, 3, 4, 5, 6, 6])
+    assert (watching.most, watching.under_way, watching.breaker_open) == (1, 0, [False])
+
+
+def test_an_open_breaker_is_told_and_calls_under_way_are_given_up(make_stage) -> None:
+    well = False
+
+    async def answer(request: httpx2.Request) -> object:
+        if sent(request)["id"] == 1:
+            await asyncio.Event().wait()  # until it is given up
+        return doubled(request) if well else status(503)
+
+    stage, _, _ = make_stage(answer, breaker=2, concurrency=3)
+    watching = Watching()
+    stage.watched(watching)
+    with pytest.raises(SystemicError):
+        stage.apply(batch_of([1, 2, 3]))
+    assert sorted(outcome for outcome, _ in watching.calls) == ["given_up", "server_error", "server_error"]
+    assert (watching.under_way, watching.breaker_open) == (0, [True])
+    well = True
+    stage.apply(batch_of([2, 3]))
+    assert watching.breaker_open == [True, False]
+
+
+def test_refused_credentials_have_an_outcome_of_their_own(make_stage) -> None:
+    stage, _, _ = make_stage(lambda r: status(401))
+    watching = Watching()
+    stage.watched(watching)
+    with pytest.raises(SystemicError):
+        stage.apply(batch_of([1]))
+    assert [outcome for outcome, _ in watching.calls] == ["credentials"]
+
+
+def test_each_outcome_of_a_call_is_a_label_of_its_metric() -> None:
+    told = {of_status(code, b"", None).reason for code in range(300, 600)} - {"service"}
+    assert told | {ANSWERED, CREDENTIALS_REFUSED, GIVEN_UP, OUT_OF_TIME.reason} <= set(CALL_OUTCOMES)
