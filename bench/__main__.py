@@ -3,6 +3,7 @@
 python -m bench                          fresh broker for each run
 python -m bench --mode warm              one broker, kept warm
 python -m bench --mode delay             one broker, near and 5 ms away
+python -m bench --model trees            the demonstration's model, which costs more than all else
 python -m bench --systems stream,rawcopy --events 200000 --rounds 1
 """
 
@@ -12,69 +13,69 @@ import argparse
 import json
 import logging
 import random
-import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from bench import pinning
 from bench.broker import broker
+from bench.committed import RESULTS, facts, say, write
 from bench.job import ROOT, Job, job
-from bench.pinning import can_pin, pinned
+from bench.models import MLP, MODELS, Model
+from bench.pinning import BROKER_CORE, SYSTEM_CORE, cores, pinned
 from bench.report import markdown, summary
-from bench.running import Place, Run, run
+from bench.running import Place, Run, mark, run
 from bench.systems import NAMES, SYSTEMS, WORK, System, pinned_versions, prepared
-from stream.bench.machine import machine, versions
 from stream.devkafka.ports import free_ports
 
 EVENTS: Final = 1_010_328
 """Three years of flights, if every year were 2013."""
 WARM_EVENTS: Final = 5_000_000
 DELAY_MS: Final = 5.0
-BROKER_CORE, SYSTEM_CORE = 0, 1
-PACKAGES: Final = ("confluent-kafka", "fastavro", "great-expectations", "onnxruntime", "pyarrow")
 MODES: Final = {
     "fresh": "A fresh broker for each run",
     "warm": "One broker, kept warm",
     "delay": "One warm broker, near, and 5 ms away in each direction",
 }
-DELAY_SYSTEMS: Final = ("stream", "rawcopy")
+DEFAULT_SYSTEMS: Final = {
+    "warm": ("stream", "stream-native", "rawcopy", "java"),
+    "delay": ("stream", "stream-native", "rawcopy"),
+}
 
 
 def main() -> int:
     given = _arguments()
-    names = given.systems.split(",") if given.systems else (DELAY_SYSTEMS if given.mode == "delay" else NAMES)
+    names = given.systems.split(",") if given.systems else DEFAULT_SYSTEMS.get(given.mode, NAMES)
     if unknown := set(names) - set(NAMES):
         print(f"no such system: {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}", file=sys.stderr)
         return 2
     logging.getLogger("stream").addHandler(logging.NullHandler())  # what goes wrong is said by errors
     systems = prepared(names, say)
+    model = MODELS[given.model]
+    model.prepare()
     say(f"making {given.events:,} events ...")
-    work = job(given.events)
+    work = job(given.events, model)
     runs: list[Run] = []
     for found in _MODES[given.mode](systems, work, given):
         runs.append(found)
         say(json.dumps(found))
-    _write(given, runs)
+    _write(given, model, runs)
     return 0 if runs and all(found.get("verified") for found in runs) else 1
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--mode", choices=MODES, default="fresh")
+    parser.add_argument("--model", choices=MODELS, default=MLP.name, help="of the job (default mlp)")
     parser.add_argument("--events", type=int, default=EVENTS, help=f"events of a run (default {EVENTS:,})")
     parser.add_argument("--rounds", type=int, default=3, help="each with one run of every system (default 3)")
     parser.add_argument("--systems", default="", help=f"some of {', '.join(NAMES)} (default all)")
     parser.add_argument("--warm-events", type=int, default=WARM_EVENTS, help="through the broker before the first run")
-    parser.add_argument("--output", type=Path, default=ROOT / "bench" / "results", help="folder of the results")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the results")
     return parser.parse_args()
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def _fresh(systems: Sequence[System], work: Job, given: argparse.Namespace) -> Iterator[Run]:
@@ -134,34 +135,13 @@ def _warm_up(work: Job, place: Place, events: int) -> None:
             raise SystemExit(found["error"])
 
 
-def cores(core: int) -> tuple[int, ...]:
-    """What to pin to, if that can be done here."""
-    return (core,) if can_pin() else ()
-
-
-def mark() -> str:
-    """The start of names that nobody else has."""
-    return f"bench-{secrets.token_hex(4)}"
-
-
-def _write(given: argparse.Namespace, runs: list[Run]) -> None:
+def _write(given: argparse.Namespace, model: Model, runs: list[Run]) -> None:
     results = summary(runs)
-    facts: dict[str, Any] = {
-        "mode": given.mode,
-        "date": datetime.now(UTC).date().isoformat(),
-        "events": given.events,
-        "rounds": given.rounds,
-        "pinning": f"Broker on core {BROKER_CORE}, the system on core {SYSTEM_CORE}."
-        if can_pin()
-        else "Nothing pinned: this machine has one core, or no way to pin.",
-        "machine": machine(),
-        "versions": {**versions(PACKAGES), **pinned_versions()},
-    }
-    text = markdown(MODES[given.mode], results, facts)
-    given.output.mkdir(parents=True, exist_ok=True)
-    (given.output / f"{given.mode}.json").write_text(json.dumps({**facts, "results": results, "runs": runs}, indent=1))
-    (given.output / f"{given.mode}.md").write_text(text)
-    print(text)
+    found = facts(mode=given.mode, model=model.title, events=given.events, rounds=given.rounds, pinning=pinning.told())
+    found["versions"] |= pinned_versions()
+    text = markdown(f"{MODES[given.mode]}: {model.title}", results, found)
+    name = given.mode if model is MLP else f"{given.mode}_{model.name}"
+    write(given.output, name, {**found, "results": results, "runs": runs}, text)
 
 
 if __name__ == "__main__":

@@ -14,21 +14,19 @@ import logging
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bench.__main__ import BROKER_CORE, SYSTEM_CORE, cores, mark, say
 from bench.broker import broker
-from bench.job import ROOT
-from bench.pinning import pinned
-from bench.running import MIB, TIMEOUT_S, Place, environ_of, stream_command
+from bench.committed import RESULTS, Facts, facts, measured_on, say, write
+from bench.committed import table as as_table
+from bench.pinning import BROKER_CORE, SYSTEM_CORE, cores, pinned
+from bench.running import MIB, TIMEOUT_S, Place, environ_of, mark, stream_command
 from bench.synthetic import Case, made_events, write_project
 from bench.systems import WORK, scratch
 from stream.avro import load_schema
 from stream.bench.derive import derive
 from stream.bench.load import fill
-from stream.bench.machine import machine, versions
 from stream.bench.place import topics
 from stream.bench.processes import Process
 from stream.bench.verdict import Reckoning, read_all
@@ -61,30 +59,26 @@ def main() -> int:
     parser = argparse.ArgumentParser("growth", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--series", default=",".join(SERIES), help=f"some of {', '.join(SERIES)}")
     parser.add_argument("--events", type=int, default=EVENTS, help=f"of a case at most (default {EVENTS:,})")
-    parser.add_argument("--output", type=Path, default=ROOT / "bench" / "results", help="folder of the results")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the results")
     given = parser.parse_args()
     logging.getLogger("stream").addHandler(logging.NullHandler())
     found = []
     for result in _run([case for name in given.series.split(",") for case in SERIES[name]], given.events):
         found.append(result)
         say(json.dumps(result))
-    facts = {"date": datetime.now(UTC).date().isoformat(), "machine": machine(), "versions": versions()}
-    text = table(found, facts)
-    given.output.mkdir(parents=True, exist_ok=True)
-    (given.output / "growth.json").write_text(json.dumps({**facts, "results": found}, indent=1) + "\n")
-    (given.output / "growth.md").write_text(text)
-    print(text)
+    about = facts()
+    write(given.output, "growth", {**about, "results": found}, table(found, about))
     return 0 if all(result["verified"] for result in found) else 1
 
 
-def table(results: Sequence[dict[str, Any]], facts: dict[str, Any]) -> str:
+def table(results: Sequence[dict[str, Any]], about: Facts) -> str:
     """Markdown."""
-    rows = [HEAD, *(_row(result) for result in results)]
-    lines = [f"| {' | '.join(row)} |" for row in rows]
-    lines.insert(1, "|---" * len(HEAD) + "|")
-    where = facts["machine"]
-    on = f"Measured {facts['date']} on {where['cpu']}, {where['cores']} cores; one worker, first poll to last commit."
-    return "\n".join(["## Growth", "", *lines, "", on, ""])
+    return as_table(
+        "Growth",
+        HEAD,
+        [_row(result) for result in results],
+        [measured_on(about), f"One worker, {about.get('transport', 'Python')} transport; first poll to last commit."],
+    )
 
 
 def _row(r: dict[str, Any]) -> tuple[str, ...]:

@@ -17,17 +17,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bench.models import FEATURES, TREES, Model
 from stream.avro import DirectorySchemas, choose_encoder, load_schema
 from stream.bench.events import Events
 from stream.demo import flights
 
 ROOT: Final = Path(__file__).parents[1]
-PIPELINE: Final = ROOT / "bench" / "flights.yaml"
 FLIGHT: Final = ROOT / "schemas" / "flight.avsc"
 PREDICTION: Final = ROOT / "schemas" / "prediction.avsc"
 SUITE: Final = ROOT / "bench" / "suite.json"
-MODEL: Final = ROOT / "models" / "arrival-delay" / "1" / "model.onnx"
-FEATURES: Final = ("dep_delay", "air_time", "distance", "hour", "month", "sched_dep_time")
 INPUT, OUTPUT, DEAD_LETTERS = "flights", "predictions", "flights.dlq"
 PARTITIONS: Final = 4
 DAMAGED_EVERY: Final = 1000
@@ -45,16 +43,18 @@ class Job:
     dead: npt.NDArray[np.bool_]
     delay: npt.NDArray[np.float64]
     gained: npt.NDArray[np.float64]
+    model: Model = TREES
 
     def __len__(self) -> int:
         return len(self.dead)
 
     def first(self, number: int) -> Job:
         """The job with only its first so many events."""
-        return Job(Events(self.events.values[:number]), self.dead[:number], self.delay[:number], self.gained[:number])
+        events = Events(self.events.values[:number])
+        return Job(events, self.dead[:number], self.delay[:number], self.gained[:number], self.model)
 
 
-def job(number: int) -> Job:
+def job(number: int, model: Model = TREES) -> Job:
     """So many events: the flights of 2013, repeated, each time with ids of its own."""
     schema = load_schema(FLIGHT)
     year = flights.table(schema, number)
@@ -62,12 +62,14 @@ def job(number: int) -> Job:
     ids = pa.chunked_array([pa.array(np.arange(number))])
     table = table.set_column(table.schema.get_field_index("flight_id"), schema.arrow.field("flight_id"), ids)
     prefix = DirectorySchemas([], known=[schema]).prefix(INPUT, schema)
-    dead, delay, gained = expected(table)
+    dead, delay, gained = expected(table, model)
     dead[7::DAMAGED_EVERY] = True
-    return Job(Events(_values(table, schema, prefix)), dead, delay, gained)
+    return Job(Events(_values(table, schema, prefix)), dead, delay, gained, model)
 
 
-def expected(table: pa.Table) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def expected(
+    table: pa.Table, model: Model = TREES
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """(breaks a rule, predicted delay, minutes gained) of each row, told without any of the systems' own code."""
     import onnxruntime
 
@@ -82,9 +84,9 @@ def expected(table: pa.Table) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.flo
     ]
     dead: npt.NDArray[np.bool_] = np.logical_or.reduce([_numpy(column, False).astype(bool) for column in broken])
     matrix = np.column_stack([_numpy(table[name], np.nan).astype(np.float32) for name in FEATURES])
-    model = onnxruntime.InferenceSession(MODEL.read_bytes(), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model.file.read_bytes(), providers=["CPUExecutionProvider"])
     delay = np.zeros(len(table))
-    delay[~dead] = model.run(None, {"input": matrix[~dead]})[0][:, 0]
+    delay[~dead] = session.run(None, {"input": matrix[~dead]})[0][:, 0]
     gained = _numpy(table["dep_delay"], np.nan) - _numpy(table["air_time"], np.nan) / 60
     return dead, delay, gained
 

@@ -11,10 +11,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from bench.committed import RESULTS, Facts, facts, measured_on, write
 from bench.job import FLIGHT, ROOT
 from bench.systems import WORK
 from stream.avro import load_schema
@@ -31,21 +31,15 @@ def main() -> int:
     parser = argparse.ArgumentParser("pipeline", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--events", type=int, default=EVENTS, help=f"of the backlog (default {EVENTS:,})")
     parser.add_argument("--seconds", type=int, default=SECONDS, help=f"of the steady load (default {SECONDS})")
-    parser.add_argument("--output", type=Path, default=ROOT / "bench" / "results", help="folder of the results")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the results")
     given = parser.parse_args()
-    found = _measured(given.events, given.seconds)
-    date = datetime.now(UTC).date().isoformat()
-    text = table(found, date)
-    given.output.mkdir(parents=True, exist_ok=True)
-    (given.output / "pipeline.json").write_text(json.dumps({"date": date, **found}, indent=1) + "\n")
-    (given.output / "pipeline.md").write_text(text)
-    print(text)
+    found = {**facts(), **_measured(given.events, given.seconds)}
+    write(given.output, "pipeline", found, table(found))
     return 0 if found["verdict"]["exactly_once"] else 1
 
 
-def table(found: dict[str, Any], date: str) -> str:
+def table(found: Facts) -> str:
     """Markdown: the two tables of the command."""
-    where, on = found["machine"], found["versions"]
     head = ["where the time goes", "us an event", "% of the wall", "p50 of a batch, ms", "p99 of a batch, ms"]
     return "\n".join(
         [
@@ -55,7 +49,7 @@ def table(found: dict[str, Any], date: str) -> str:
             "",
             *_lines(head, time_rows(found)),
             "",
-            f"Measured {date} on {where['cpu']}, {where['cores']} cores, Python {on['python']}, nothing pinned:",
+            f"{measured_on(found)} Nothing pinned:",
             "broker, worker, load and reader share the cores. A batch commits while the next one is processed.",
             "",
         ]

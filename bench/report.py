@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from bench.committed import measured_on, table
 from bench.systems import SYSTEMS
 from stream.bench.statistics import spread
 
@@ -15,6 +16,7 @@ FIGURES: Final = (
     "process_cpu_s_per_million",
     "rss_mib",
     "start_s",
+    "first_commit_s",
     "broker_cpu_s_per_million",
     "foreign_cores",
     "warm_events_per_s",
@@ -45,10 +47,7 @@ def summary(runs: Sequence[Run]) -> list[Run]:
 
 def markdown(title: str, results: Sequence[Run], facts: Run) -> str:
     """Everything that belongs under one heading: the table, and what it was measured on."""
-    rows = [HEAD, *(tuple(map(_dashed, row)) for row in _rows(results))]
-    lines = [f"| {' | '.join(row)} |" for row in rows]
-    lines.insert(1, "|---" * len(HEAD) + "|")
-    return "\n".join([f"## {title}", "", *lines, "", *_notes(results, facts), ""])
+    return table(title, HEAD, _rows(results), _notes(results, facts))
 
 
 def far_against_near(results: Sequence[Run]) -> dict[str, float]:
@@ -105,14 +104,13 @@ def _row(name: str, r: Run, ours: float | None) -> tuple[str, ...]:
 
 
 def _notes(results: Sequence[Run], facts: Run) -> list[str]:
-    machine, versions = facts["machine"], facts["versions"]
+    versions = facts["versions"]
     quiet = max((r["foreign_cores"]["max"] for r in results if "foreign_cores" in r), default=0.0)
     part = [f"{r['system']} {r['events']:,}" for r in results if r["events"] and r["events"] != facts["events"]]
-    on = f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}"
     far = ", ".join(f"{name} {share:.2f}" for name, share in far_against_near(results).items())
     less = f" ({', '.join(dict.fromkeys(part))})" if part else ""
     return [
-        f"Measured {facts['date']} on {on}. {facts['pinning']}",
+        f"{measured_on(facts)} {facts['pinning']}",
         f"{facts['events']:,} events a run{less}, {facts['rounds']} interleaved rounds;",
         "figures are min / median / max, RSS the largest, start (process to first poll) the median.",
         f"Everything else on the machine used at most {quiet:.2f} cores during a run.",
@@ -135,7 +133,3 @@ def _cpu(s: dict[str, float]) -> str:
 
 def _ratio(s: dict[str, float], ours: float | None) -> str:
     return f"{s['median'] / ours:.2f}" if ours else ""
-
-
-def _dashed(cell: str) -> str:
-    return cell.strip() or "-"

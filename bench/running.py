@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 from bench.broker import Broker
-from bench.job import DEAD_LETTERS, FLIGHT, INPUT, MODEL, OUTPUT, PARTITIONS, PIPELINE, PREDICTION, SUITE, Job
+from bench.job import DEAD_LETTERS, FLIGHT, INPUT, OUTPUT, PARTITIONS, PREDICTION, SUITE, Job
+from bench.models import Model
 from bench.pinning import pinned
-from bench.systems import STREAM, System, scratch
+from bench.systems import System, scratch
 from bench.verify import mistakes
 from stream.avro import DirectorySchemas, load_schema
 from stream.bench.derive import derive, topic_of
@@ -24,6 +28,7 @@ from stream.kafka.connection import Connection
 
 TIMEOUT_S: Final = 600.0
 MIB: Final = 1024 * 1024
+NOT_NATIVE: Final = b"STREAM_TRANSPORT=native cannot be used"
 Run = dict[str, Any]
 
 
@@ -52,13 +57,13 @@ def run(system: System, job: Job, place: Place, mark: str) -> Run:
     events = job.first(max(1, round(len(job) * system.share)))
     folder = scratch(system.name)
     (folder / "project").mkdir()
-    environ = environ_of(place)
-    pipeline = derive(load(PIPELINE, environ), load_schema(FLIGHT), mark, folder / "project")
+    environ = {**environ_of(place), **system.environ}
+    pipeline = derive(load(job.model.pipeline, environ), load_schema(FLIGHT), mark, folder / "project")
     direct = Connection({"bootstrap.servers": place.broker.direct})
     with topics(direct, load(pipeline, environ).file, PARTITIONS):
         fill(direct, topic_of(mark, INPUT), events.events, len(events), lambda _n: None)
-        command = stream_command(pipeline) if system.name == STREAM else system.command
-        program = Program(command, environ | _told(len(events), place, mark, folder), folder / "system.log")
+        command = stream_command(pipeline) if system.ours else system.command
+        program = Program(command, environ | _told(len(events), job.model, place, mark, folder), folder / "system.log")
         return _measured(system, events, place, program, mark)
 
 
@@ -74,10 +79,17 @@ def _measured(system: System, events: Job, place: Place, program: Program, mark:
     if process.code:
         return {"system": system.name, "error": f"ended with {process.code}: {process.tail()}"}
     after = _spent(place.broker)
+    if NOT_NATIVE in program.log.read_bytes():
+        return {"system": system.name, "error": "the native transport cannot be used here"}
     output, dead = topic_of(mark, OUTPUT), topic_of(mark, DEAD_LETTERS)
     wrong = mistakes(place.broker.direct, events, output, dead, copies=system.copies)
     found = _figures(system, len(events), process, before, after)
     return {**found, "verified": not wrong, **({"error": "; ".join(wrong)} if wrong else {})}
+
+
+def mark() -> str:
+    """The start of names that nobody else has."""
+    return f"bench-{secrets.token_hex(4)}"
 
 
 def environ_of(place: Place) -> dict[str, str]:
@@ -97,7 +109,7 @@ def stream_command(pipeline: Path) -> Sequence[str]:
     return (sys.executable, "-m", "stream", "run", str(pipeline), "--until-caught-up", "--output", "json")
 
 
-def _told(events: int, place: Place, mark: str, folder: Path) -> dict[str, str]:
+def _told(events: int, model: Model, place: Place, mark: str, folder: Path) -> dict[str, str]:
     """What the peers' programs read from their environment: bench/peers/given.py."""
     framing = DirectorySchemas([], known=[flight := load_schema(FLIGHT), prediction := load_schema(PREDICTION)])
     told = {
@@ -109,7 +121,8 @@ def _told(events: int, place: Place, mark: str, folder: Path) -> dict[str, str]:
         "NAME": mark,
         "FLIGHT": str(FLIGHT),
         "PREDICTION": str(PREDICTION),
-        "MODEL": str(MODEL),
+        "MODEL": str(model.file),
+        "MODEL_NAME": model.label,
         "SUITE": str(SUITE),
         "SCRATCH": str(folder / "state"),
         "FLIGHT_PREFIX": framing.prefix(mark, flight).hex(),
@@ -147,8 +160,18 @@ def _figures(
         "wall_s": round(wall_s, 3),
         "broker_cpu_s_per_million": round(broker_s / events * 1e6, 3),
         "foreign_cores": round(foreign_s / (process.ended_s - process.started_s), 2),
+        **_first_commit(process),
         **_second_half(told, events),
     }
+
+
+def _first_commit(process: Process) -> Run:
+    """For a worker of stream, whose log says when a batch is committed: seconds since the process was started."""
+    line = process.logged("committed")
+    if line is None:
+        return {}
+    started_s = time.time() - (process.clock() - process.started_s)
+    return {"first_commit_s": round(datetime.fromisoformat(str(line["time"])).timestamp() - started_s, 3)}
 
 
 def _second_half(told: Run, events: int) -> Run:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -15,12 +15,14 @@ from bench.job import ROOT
 WORK: Final = ROOT / "bench" / ".work"
 """Everything that is made for a comparison and does not belong into the repository."""
 PEERS: Final = ROOT / "bench" / "peers"
-JAVA: Final = WORK / "kafka-streams"
+JAVA: Final = WORK / "java"
 QUIX: Final = WORK / "quix"
 QUIX_REQUIREMENTS: Final = PEERS / "quix-requirements.txt"
 PREPARATION_TIMEOUT_S: Final = 900.0
 
 STREAM: Final = "stream"
+NATIVE: Final = "stream-native"
+JAR: Final = "java-jobs-1.jar"
 
 
 class MissingError(Exception):
@@ -32,7 +34,7 @@ class System:
     """One row. command: how it is started; its environment tells it where Kafka is and what to do.
 
     share: part of the events that it is given, less for one that would take minutes.
-    copies: values are copied as they are, nothing is scored.
+    copies: values are copied as they are, nothing is scored. ours: `stream run`, which has no command here.
     """
 
     name: str
@@ -41,6 +43,8 @@ class System:
     prepare: Callable[[], None] = lambda: None
     share: float = 1.0
     copies: bool = False
+    ours: bool = False
+    environ: Mapping[str, str] = field(default_factory=dict)
 
 
 def _python(program: str, *arguments: str, python: str = sys.executable) -> tuple[str, ...]:
@@ -62,13 +66,13 @@ def _prepare_quix() -> None:
 def _prepare_java() -> None:
     if shutil.which("java") is None or shutil.which("mvn") is None:
         raise MissingError("needs Java 17 or newer and Maven (java, mvn), which are not installed")
-    project = PEERS / "kafka-streams"
+    project = PEERS / "java"
     sources = [project / "pom.xml", *project.rglob("*.java"), *(ROOT / "schemas").glob("*.avsc")]
-    built = JAVA / "target" / "kafka-streams-job-1.jar"
+    built = JAVA / "target" / JAR
     if built.exists() and built.stat().st_mtime > max(source.stat().st_mtime for source in sources):
         return
     maven = ["mvn", "--batch-mode", "--quiet", "--file", str(project / "pom.xml"), f"-Dwork={JAVA}", "clean", "package"]
-    _run(maven, "the job on Kafka Streams")
+    _run(maven, "the jobs in Java")
 
 
 def _run(command: Sequence[str], what: str) -> None:
@@ -82,16 +86,18 @@ def _run(command: Sequence[str], what: str) -> None:
         raise MissingError(f"preparing {what} failed: {last}")
 
 
-def _java_command() -> tuple[str, ...]:
-    path = f"{JAVA / 'target' / 'kafka-streams-job-1.jar'}:{JAVA / 'target' / 'lib' / '*'}"
+def _java_command(program: str) -> tuple[str, ...]:
+    path = f"{JAVA / 'target' / JAR}:{JAVA / 'target' / 'lib' / '*'}"
     trusted = "-Dorg.apache.avro.SERIALIZABLE_PACKAGES=demo"  # the classes that Avro may make records of
-    return ("java", "-Xmx512m", trusted, "-cp", path, "bench.Job")
+    return ("java", "-Xmx1g", "-XX:+UseSerialGC", trusted, "-cp", path, f"bench.{program}")
 
 
 SYSTEMS: Final = (
-    System(STREAM, "stream"),
+    System(STREAM, "stream", ours=True, environ={"STREAM_TRANSPORT": "python"}),
+    System(NATIVE, "stream, native transport", ours=True, environ={"STREAM_TRANSPORT": "native"}),
     System("rawcopy", "raw copy, Python (decodes nothing)", _python("rawcopy.py"), copies=True),
-    System("kafka-streams", "Kafka Streams 4.3.1, record by record", _java_command(), _prepare_java),
+    System("java", "plain Java clients 4.3.1, ONNX batches", _java_command("Loop"), _prepare_java),
+    System("kafka-streams", "Kafka Streams 4.3.1, record by record", _java_command("Job"), _prepare_java),
     System("naive", "plain Python, fastavro, ONNX batches", _python("naive.py")),
     System("naive-gx", "the same with Great Expectations", _python("naive.py", "--gx"), share=0.5),
     System(

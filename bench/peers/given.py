@@ -26,7 +26,7 @@ SUITE = Path(os.environ["BENCH_SUITE"])
 FLIGHT_PREFIX = bytes.fromhex(os.environ["BENCH_FLIGHT_PREFIX"])
 PREDICTION_PREFIX = bytes.fromhex(os.environ["BENCH_PREDICTION_PREFIX"])
 """Framing of values in and out: marker and fingerprint of Avro's single-object encoding."""
-MODEL_NAME = "arrival-delay/1"
+MODEL_NAME = os.environ["BENCH_MODEL_NAME"]
 FEATURES = ("dep_delay", "air_time", "distance", "hour", "month", "sched_dep_time")
 BATCH = 10_000
 WAIT_S = 0.1

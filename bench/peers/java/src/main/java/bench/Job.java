@@ -1,7 +1,6 @@
 package bench;
 
 import demo.Flight;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
@@ -138,21 +137,7 @@ public final class Job {
     }
 
     String told() {
-      return String.format(
-          Locale.ROOT,
-          "{\"events\": %d, \"first_poll_s\": %.6f, \"first_cpu_s\": %.6f, \"half_events\": %d, \"half_s\": %.6f,"
-              + " \"half_cpu_s\": %.6f, \"last_commit_s\": %.6f, \"last_cpu_s\": %.6f}",
-          events, first.clock(), first.cpu(), events / 2, half.clock(), half.cpu(), last.clock(), last.cpu());
-    }
-  }
-
-  /** Seconds of the machine's monotonic clock, and of CPU time of this process, all threads. */
-  record Moment(double clock, double cpu) {
-    static Moment now() {
-      var system =
-          (com.sun.management.OperatingSystemMXBean)
-              java.lang.management.ManagementFactory.getOperatingSystemMXBean();
-      return new Moment(System.nanoTime() / 1e9, system.getProcessCpuTime() / 1e9);
+      return Moment.told(events, first, events / 2, half, last);
     }
   }
 
