@@ -6,9 +6,8 @@ Whatever leaves the line is a Failure; what stays to the end becomes Rows. Nothi
 
 from __future__ import annotations
 
-import enum
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -17,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from stream.arrow import of_booleans, of_bytes, of_numbers, of_texts
+from stream.failure import Failure, FailureClass, FailureGroup, FailureList, Failures, failures_of, grouped
 from stream.messages import NULL_KEY, NULL_VALUE, Bytes, Header, Int32s, Int64s, Messages, Origin, pack
 
 __all__ = [
@@ -28,6 +28,9 @@ __all__ = [
     "Bytes",
     "Failure",
     "FailureClass",
+    "FailureGroup",
+    "FailureList",
+    "Failures",
     "Header",
     "Int32s",
     "Int64s",
@@ -39,6 +42,7 @@ __all__ = [
     "Rows",
     "StageReport",
     "failures_of",
+    "grouped",
     "pack",
     "resolve",
 ]
@@ -56,32 +60,6 @@ META_SCHEMA: Final = pa.schema(
     ]
 )
 """Columns that every stage and output may use beside those of the event."""
-
-
-class FailureClass(enum.StrEnum):
-    """What is done with an event that was set aside."""
-
-    POISON = "poison"
-    TRANSIENT = "transient"
-    UNTRIED = "untried"
-    """Its turn did not come within the batch's time: it is read again, and nothing is written of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One event that left the line: data, not an exception.
-
-    row is the message's index in Messages. stage and reason are metric labels from closed sets.
-    detail is for a person and never holds a piece of the event. facts become headers
-    `stream.<name>` of the dead letter: "schema", "suite", "expectations", "model".
-    """
-
-    row: int
-    stage: str
-    kind: FailureClass
-    reason: str
-    detail: str = ""
-    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +158,7 @@ class Result:
     """
 
     batch: Batch
-    failures: Sequence[Failure] = ()
+    failures: FailureList = ()
     warnings: Counter[tuple[str, str]] = field(default_factory=Counter)
     scores: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
 
@@ -209,6 +187,9 @@ class Record(NamedTuple):
     partition: int = ANY_PARTITION
 
 
+RecordList = Sequence[Record]
+
+
 @dataclass(frozen=True, slots=True)
 class StageReport:
     """What one stage did with one batch, for the metrics; or with several."""
@@ -234,7 +215,7 @@ class Outcome:
 
     messages: Messages
     outputs: Sequence[Rows]
-    failures: Sequence[Failure]
+    failures: FailureList
     filtered: int = 0
     warnings: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     warning_counts: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -245,8 +226,3 @@ class Outcome:
         accounted = sum(map(len, self.outputs)) + len(self.failures) + self.filtered
         if accounted != len(self.messages):  # no assert: `python -O` would lose events without a word
             raise AssertionError(f"{len(self.messages)} messages in, {accounted} accounted for")
-
-
-def failures_of(rows: Iterable[int], stage: str, reason: str, detail: str = "", **facts: str) -> list[Failure]:
-    """The same poison verdict for several messages."""
-    return [Failure(int(row), stage, FailureClass.POISON, reason, detail, facts) for row in rows]

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections import Counter
 from typing import Any, Final, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from stream.batch import Outcome
+from stream.batch import Outcome, grouped
 
 JSON: Final = "json"
 TEXT: Final = "text"
@@ -67,7 +66,7 @@ def committed_fields(outcome: Outcome, transaction_s: float) -> dict[str, Any]:
     return {
         "events": len(outcome.messages),
         "outputs": {rows.topic: len(rows) for rows in outcome.outputs},
-        "dead_letters": dict(Counter(f"{f.stage}:{f.reason}" for f in outcome.failures)),
+        "dead_letters": dict(grouped(outcome.failures).count(lambda group: f"{group.stage}:{group.reason}")),
         "filtered": outcome.filtered,
         "warnings": len(outcome.warnings),
         "next_offsets": dict(offsets) if len(offsets) <= MAX_OFFSETS else f"{len(offsets)} partitions",

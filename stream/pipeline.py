@@ -18,7 +18,20 @@ import pyarrow as pa
 
 from stream.arrow import booleans
 from stream.avro.codec import Encoded
-from stream.batch import Batch, Failure, FailureClass, Messages, Outcome, Result, Rows, StageReport, failures_of
+from stream.batch import (
+    Batch,
+    Failure,
+    FailureClass,
+    FailureGroup,
+    Failures,
+    Messages,
+    Outcome,
+    Result,
+    Rows,
+    StageReport,
+    failures_of,
+    grouped,
+)
 from stream.errors import EventError, TransientError
 from stream.stages.stage import Stage
 
@@ -77,7 +90,7 @@ class Pipeline:
         return Outcome(
             messages=messages,
             outputs=[rows for rows in outputs if len(rows)],
-            failures=run.failures,
+            failures=Failures(run.failures),
             filtered=len(batch),
             warnings=run.warnings,
             warning_counts=run.warning_counts,
@@ -103,7 +116,7 @@ class _Run:
     """What is noted while one batch goes down the line."""
 
     clock: Callable[[], float]
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[FailureGroup] = field(default_factory=list)
     warnings: dict[int, tuple[str, ...]] = field(default_factory=dict)
     warning_counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     reports: list[StageReport] = field(default_factory=list)
@@ -116,7 +129,7 @@ class _Run:
         passed, failed = len(result.batch), len(result.failures)
         if passed + failed != events:  # no assert: `python -O` would lose events without a word
             raise AssertionError(f"stage {name}: {events} events in, {passed} passed, {failed} set aside")
-        self.failures += result.failures
+        self.failures += grouped(result.failures).groups
         self.warnings.update(result.batch.warnings)
         self.warning_counts += result.warnings
         self.scores.update({(name, column): values for column, values in result.scores.items()})

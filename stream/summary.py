@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from stream.batch import Outcome, StageReport
+from stream.batch import Outcome, StageReport, grouped
 
 
 @dataclass(slots=True)
@@ -45,7 +45,8 @@ class Summary:
         self.batches += 1
         self.filtered += outcome.filtered
         self.outputs.update({rows.topic: len(rows) for rows in outcome.outputs})
-        self.dead_letters.update(f.reason for f in outcome.failures if f.row not in retried)
+        _, dead = grouped(outcome.failures).split(retried)
+        self.dead_letters += dead.count(lambda group: group.reason)
         self.retried += len(retried)
         self.transaction_s += transaction_s
         self.last_commit_s, self.last_commit_cpu_s = now_s, cpu_s

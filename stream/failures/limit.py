@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stream.batch import Int64s, Outcome
+from stream.batch import Int64s, Outcome, grouped
 from stream.errors import SystemicError
 
 
@@ -62,7 +62,8 @@ class DeadLetterLimit:
 
 def _dead(outcome: Outcome, retried: frozenset[int]) -> Int64s:
     """Sorted message indexes of the outcome's dead letters."""
-    return np.array(sorted(f.row for f in outcome.failures if f.row not in retried), np.int64)
+    _, dead = grouped(outcome.failures).split(retried)
+    return dead.places()[0]
 
 
 def _runs(dead: Int64s, n: int, before: int) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from stream.batch import Failure, FailureClass, Messages, Outcome, Record
+from stream.batch import Failure, FailureClass, Failures, Messages, Outcome, Record, RecordList, grouped
 from stream.failures.dead_letter import DeadLetters
 from stream.failures.headers import (
     DUE,
@@ -34,7 +34,7 @@ class Routed:
     """
 
     outcome: Outcome
-    records: Sequence[Record] = ()
+    records: RecordList = ()
     retried: frozenset[int] = frozenset()
     holds: Sequence[Hold] = ()
 
@@ -52,12 +52,13 @@ class FailureRouter:
         """now_ms: ms since the epoch. Nothing is remembered of it: see `holding`."""
         holds = self._holds(outcome, now_ms)
         kept = without(outcome, {hold.where: hold.row for hold in holds}) if holds else outcome
+        failures = grouped(kept.failures)
         if (
             kept.messages.headers is None
             and not self._held
-            and all(f.kind is FailureClass.POISON for f in kept.failures)
+            and all(group.kind is FailureClass.POISON for group in failures.groups)
         ):
-            return Routed(kept, self.dead_letters.records(kept.failures, kept.messages, now_ms), holds=holds)
+            return Routed(kept, self.dead_letters.records(list(failures), kept.messages, now_ms), holds=holds)
         records, retried = [], set()
         for failure in kept.failures:
             record = None
@@ -75,9 +76,9 @@ class FailureRouter:
 
     def _holds(self, outcome: Outcome, now_ms: int) -> list[Hold]:
         """At the first failure of each partition that must wait there."""
-        waiting = [f for f in outcome.failures if f.kind is not FailureClass.POISON]
+        waiting = [group for group in grouped(outcome.failures).groups if group.kind is not FailureClass.POISON]
         holds: dict[Partition, Hold] = {}
-        for failure in sorted(waiting, key=lambda f: f.row):
+        for failure in Failures(waiting):
             where = outcome.messages.places.place(failure.row)[:2]
             hold = None if where in holds else self._hold(failure, outcome.messages, now_ms)
             if hold is not None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from stream.batch import Messages, Outcome, StageReport
+from stream.batch import FailureGroup, Messages, Outcome, StageReport, grouped
 from stream.metrics import table
 from stream.metrics.ledger import Ledger
 
@@ -58,8 +57,7 @@ class Batches:
         self._ledger.observe(table.LATENCY, np.maximum(now * 1000 - stamps, 0) / 1000)
 
     def _count_outcomes(self, outcome: Outcome, retried: Collection[int]) -> None:
-        dead = Counter((f.stage, f.reason) for f in outcome.failures if f.row not in retried)
-        again = Counter((f.stage, f.reason) for f in outcome.failures if f.row in retried)
+        again, dead = (part.count(_label) for part in grouped(outcome.failures).split(retried))
         for metric, counts in ((table.DEAD_LETTERS, dead), (table.RETRIES, again)):
             for (stage, reason), events in counts.items():
                 self._ledger.add(metric, events, stage, reason)
@@ -90,7 +88,11 @@ class Batches:
     def _count_validation(self, outcome: Outcome) -> None:
         for (suite, expectation), misses in outcome.warning_counts.items():
             self._ledger.add(table.VALIDATION, misses, suite, expectation, "warning")
-        critical = Counter((f.facts["suite"], f.facts["expectations"]) for f in outcome.failures if "suite" in f.facts)
-        for (suite, expectations), events in critical.items():
-            for expectation in expectations.split(","):
-                self._ledger.add(table.VALIDATION, events, suite, expectation, "critical")
+        for group in grouped(outcome.failures).groups:
+            if "suite" in group.facts:
+                for expectation in group.facts["expectations"].split(","):
+                    self._ledger.add(table.VALIDATION, len(group.rows), group.facts["suite"], expectation, "critical")
+
+
+def _label(group: FailureGroup) -> tuple[str, str]:
+    return group.stage, group.reason

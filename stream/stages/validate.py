@@ -13,7 +13,7 @@ from typing import Final
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
-from stream.batch import Batch, Failure, FailureClass, Result
+from stream.batch import Batch, FailureClass, FailureGroup, Failures, Result
 from stream.errors import ConfigurationError
 from stream.stages.stage import Project, Stage
 from stream.validation import Misses, Plan, Verdict, compile_suite, load_suite
@@ -54,15 +54,13 @@ class Validate:
         marked = replace(passed, warnings=_marks(batch, verdict)) if verdict.warning.bits is not None else passed
         return Result(marked, self._failures(batch, verdict.critical), self._counts(verdict))
 
-    def _failures(self, batch: Batch, critical: Misses) -> list[Failure]:
-        failures = []
+    def _failures(self, batch: Batch, critical: Misses) -> Failures:
+        groups = []
         for ids, rows in critical.groups():
             detail = f"{len(ids)} of {self.plan.critical} critical expectations not met"
             facts = {"suite": self.plan.suite, "expectations": ",".join(ids)}
-            for row in batch.rows[rows].tolist():
-                failures.append(Failure(row, self.name, FailureClass.POISON, REASON, detail, facts))
-        failures.sort(key=lambda failure: failure.row)
-        return failures
+            groups.append(FailureGroup(batch.rows[rows], self.name, FailureClass.POISON, REASON, detail, facts))
+        return Failures(groups)
 
     def _counts(self, verdict: Verdict) -> Counter[tuple[str, str]]:
         """Expectations that passing events do not meet, and those about the batch."""

@@ -14,6 +14,7 @@ RANKS = {
     "arrow": 0,
     "batch": 0,
     "errors": 0,
+    "failure": 0,
     "avro": 1,
     "validation": 1,
     "inference": 1,
