@@ -16,17 +16,24 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StrictInt, ValidationError
 
+from stream.avro import positions
 from stream.errors import ConfigurationError, Problem
 from stream.inference.datatypes import DATATYPES, Datatype, DatatypeName
 
 NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 DEFAULT_TOLERANCE: Final = 1e-5
+MAX_NESTING: Final = 100
+"""Lists and objects inside each other."""
+MAX_KEYS: Final = 10_000
+"""Of one object: more than a model has columns."""
+MAX_TOLD: Final = 40
+"""Mistakes that are told of one manifest."""
 
 KeyPath = tuple[str | int, ...]
 Text = Annotated[str, Field(min_length=1, max_length=512)]
@@ -154,6 +161,8 @@ def parse_manifest(text: str, path: Path) -> Manifest:
         raise ConfigurationError([Problem(error.msg, place=f"{path}:{error.lineno}:{error.colno}")]) from None
     except (ValueError, RecursionError) as error:
         raise ConfigurationError([Problem(str(error) or "nested too deep", place=f"{path}:1:1")]) from None
+    if _is_deep(raw):
+        raise ConfigurationError([Problem("nested too deep", place=f"{path}:1:1")])
     try:
         manifest = Manifest.model_validate_json(text)
     except ValidationError as error:
@@ -167,26 +176,31 @@ def parse_manifest(text: str, path: Path) -> Manifest:
 
 def locate(text: str, path: Path, at: Sequence[str | int]) -> str:
     """file:line:column of a key path in JSON text; the nearest enclosing value where the path ends early."""
-    import yaml
-
-    # A raw tab can stand in JSON between tokens only, and YAML does not like it there.
-    node = yaml.compose(text.replace("\t", " "), Loader=yaml.SafeLoader)
-    assert node is not None, "JSON that was parsed"
-    for key in at:
-        if isinstance(node, yaml.MappingNode):
-            step = next((value for name, value in node.value if name.value == key), None)
-        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
-            step = node.value[key]
-        else:
-            step = None
-        if step is None:
-            break
-        node = step
-    return f"{path}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
+    line, column = positions.line_and_column(text, positions.index_of(text, at))
+    return f"{path}:{line}:{column}"
 
 
 def _problems(text: str, path: Path, found: Sequence[tuple[KeyPath, str]]) -> ConfigurationError:
-    return ConfigurationError([Problem(message, place=locate(text, path, at)) for at, message in found])
+    problems = [Problem(message, place=locate(text, path, at)) for at, message in found[:MAX_TOLD]]
+    if len(found) > MAX_TOLD:
+        problems.append(Problem(f"and {len(found) - MAX_TOLD} more mistakes", place=f"{path}:1:1"))
+    return ConfigurationError(problems)
+
+
+def _is_deep(value: object) -> bool:
+    """Whether lists and objects stand inside each other more than MAX_NESTING times."""
+    level = [value]
+    for _ in range(MAX_NESTING):
+        level = [inner for held in level for inner in _inside(held)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _message(kind: str, at: KeyPath, message: str) -> str:
@@ -233,6 +247,8 @@ def _twice(tensors: Sequence[InputTensor | OutputTensor], key: str) -> Iterator[
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > MAX_KEYS:
+        raise ValueError(f"more than {MAX_KEYS} keys in one object")
     for key, count in Counter(key for key, _ in pairs).items():
         if count > 1:
             raise ValueError(f"key {key!r} stands {count} times in one object")

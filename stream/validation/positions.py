@@ -14,6 +14,8 @@ from stream.errors import ConfigurationError, Problem
 Steps = tuple[str | int, ...]
 """The way to a value: member names and list indices."""
 
+MAX_VALUES: Final = 100_000
+"""Values of a suite: a place is kept for each."""
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 
 
@@ -52,6 +54,8 @@ def read_document(file: str, text: str) -> Document:
         raise ConfigurationError([Problem(f"this is not JSON: {error.msg}", place=place)]) from None
     except RecursionError:
         raise ConfigurationError([Problem("this JSON is nested too deeply", place=f"{file}:1:1")]) from None
+    if text.count(",") > MAX_VALUES:
+        raise ConfigurationError([Problem(f"this JSON has more than {MAX_VALUES} values", place=f"{file}:1:1")])
     line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
     return Document(file, value, *_locate(text), line_starts)
 
