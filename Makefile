@@ -9,7 +9,7 @@ PROFILE ?= kills
 SEEDS  ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install test check lint types unit acceptance chaos planted planted-quick late-requests chaos-long verifiers demo bench bench-all bench-growth docs clean fuzz sanitize tools watch test-deploy image images container constraints
+.PHONY: help install test check lint types unit acceptance chaos planted planted-quick late-requests chaos-long verifiers demo bench bench-all bench-growth docs clean fuzz sanitize tools watch test-deploy image images container constraints wheel wheel-test
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -85,6 +85,16 @@ container: install  ## the image built by buildah and run by podman: real events
 
 constraints: install  ## the libraries of the image, pinned to what is installed here
 	$(BIN)/python deploy/constraints.py
+
+wheel: install  ## the source distribution and a wheel for this Python, in dist/
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	@# the tag says which Linux it runs on, as far as this machine's C library allows; the release has older ones
+	test "$$(uname -s)" != Linux || (PATH="$(abspath $(BIN)):$$PATH" $(BIN)/auditwheel repair --strip --wheel-dir dist dist/*-linux_*.whl && rm dist/*-linux_*.whl)
+	@ls -l dist
+
+wheel-test: install  ## build both, look into them, run the demonstration from the wheel in an empty environment (about 3 minutes)
+	$(BIN)/pytest tests/wheel -s --timeout=900 $(ARGS)
 
 demo: install  ## watch 336,776 flights go through, exactly once, over a killed worker
 	$(BIN)/stream demo $(ARGS)
