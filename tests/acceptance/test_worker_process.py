@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import signal
 import time
+from typing import Any
 
 import pytest
 from acceptance.running import shares, wait_until
+from confluent_kafka import Consumer
 
 from stream.errors import ExitCode
 
@@ -72,7 +74,7 @@ def test_of_two_processes_with_one_name_one_ends_and_says_why(project, protocol)
     workers[0].wait_for("committed")
     workers.append(p.start())
     workers[1].wait_for("started")
-    produced, deadline = 100, time.monotonic() + 40
+    produced, deadline = 100, time.monotonic() + 90
     while all(worker.alive for worker in workers):
         assert time.monotonic() < deadline, "both still run"
         p.produce(range(produced, produced + 100))
@@ -85,6 +87,30 @@ def test_of_two_processes_with_one_name_one_ends_and_says_why(project, protocol)
     assert "another process runs with the same STREAM_INSTANCE and slot" in last
     p.await_progress(produced)
     p.verify(range(produced))
+
+
+def test_a_worker_that_is_fenced_once_by_its_static_member_id_goes_on_with_a_new_consumer(project) -> None:
+    """So does one whose own attempt to join was answered to nobody: there is no other process, only its id."""
+    p = project()
+    p.produce(range(100))
+    worker = p.start()
+    p.await_progress(100)
+    member = {"group.id": p.name, "group.instance.id": f"{p.name}-one-0"}
+    strategy = {"partition.assignment.strategy": "cooperative-sticky", "enable.auto.commit": False}
+    ghost = Consumer({"bootstrap.servers": p.io.bootstrap, **member, **strategy})
+    ghost.subscribe([p.input])
+
+    def fenced() -> list[dict[str, Any]]:
+        ghost.poll(0.1)
+        return [line for line in worker.lines() if line["message"].startswith("making a new consumer")]
+
+    wait_until(fenced, "the worker to be fenced", standing=worker.tail)
+    ghost.close()  # a static member does not leave: its seat stays taken
+    p.produce(range(100, 200))
+    p.await_progress(200)
+    p.verify(range(200))
+    assert worker.stop() == 0
+    assert worker.committed_events() == 200
 
 
 def test_a_missing_topic_is_a_mistake_with_its_cure(project) -> None:
