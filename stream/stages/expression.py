@@ -27,7 +27,7 @@ import pyarrow as pa
 from stream.batch import META_SCHEMA, Batch, resolve
 from stream.errors import ConfigurationError, PoisonError
 from stream.stages.arrow_types import plain
-from stream.stages.sql_words import forbidden, identifiers, tokens
+from stream.stages.sql_words import OPERATORS, forbidden, identifiers, is_operator, tokens
 from stream.suggestion import did_you_mean
 
 if TYPE_CHECKING:
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
 REASON: Final = "expression"
 MAX_EXPRESSION: Final = 10_000
+MAX_OPERATORS: Final = 200
+"""Of one expression: each may stand inside of the one before, and polars takes time and stack for that."""
+MAX_BRACKETS: Final = 50
+"""Inside of each other."""
 MAX_LISTED: Final = 30
 
 _CHILDREN: Final = {
@@ -91,8 +95,8 @@ class Expression:
 
 def compile(text: str, schema: pa.Schema) -> Expression:
     """Check an expression against the columns it may read. Raises ConfigurationError with all that is wrong."""
-    if len(text) > MAX_EXPRESSION:
-        raise ConfigurationError([f"an expression of more than {MAX_EXPRESSION} characters"])
+    if reason := _out_of_bounds(text):
+        raise ConfigurationError([reason])
     if refused := list(forbidden(text)):
         raise ConfigurationError(
             [
@@ -109,6 +113,22 @@ def compile(text: str, schema: pa.Schema) -> Expression:
         return Expression(text, columns, field.type, field.nullable, plan)
     plan, found = _typed(text, plan, columns, schema)
     return Expression(text, columns, plain(found), _may_be_null(_tree(plan), schema), plan)
+
+
+def _out_of_bounds(text: str) -> str:
+    if len(text) > MAX_EXPRESSION:
+        return f"an expression of more than {MAX_EXPRESSION} characters"
+    if not text.isascii() and text != text.encode(errors="ignore").decode():
+        return _told(text, "it holds half of a surrogate pair, which is no text")
+    found = tokens(text)
+    operators = sum(t.text.lower() in OPERATORS if t.kind == "word" else is_operator(t) for t in found)
+    if operators > MAX_OPERATORS:
+        return _told(text, f"more than {MAX_OPERATORS} operators; `a in (1, 2, 3)` asks for many values with one")
+    depth = deepest = 0
+    for token in found:
+        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(token.text, 0)
+        deepest = max(deepest, depth)
+    return _told(text, f"more than {MAX_BRACKETS} brackets inside each other") if deepest > MAX_BRACKETS else ""
 
 
 def compile_condition(text: str, schema: pa.Schema) -> Expression:

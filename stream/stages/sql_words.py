@@ -34,6 +34,11 @@ SYNTAX: Final = frozenset(
 )
 """Words that may stand before a bracket without being a function."""
 
+OPERATORS: Final = frozenset(
+    {"and", "between", "case", "div", "ilike", "is", "like", "not", "or", "regexp", "rlike", "when", "xor"}
+)
+"""Words that stand between or before operands."""
+
 CLOCK: Final = frozenset(
     """
     current_date current_time current_timestamp localtime localtimestamp now today sysdate getdate getutcdate
@@ -112,6 +117,11 @@ def tokens(expression: str) -> list[Token]:
         if match.lastgroup != "space":
             found.append(Token(str(match.lastgroup), match.group(), match.start(), match.end()))
     return found
+
+
+def is_operator(token: Token) -> bool:
+    """Of a sign: whether it is one of +, <, ||, :: and so on, each character of which counts."""
+    return token.kind == "sign" and token.text not in "()[],."
 
 
 def forbidden(expression: str) -> Iterator[tuple[str, str]]:
