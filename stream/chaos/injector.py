@@ -22,9 +22,6 @@ from stream.errors import ExitCode
 
 AFTERMATH_S: Final = 15.0
 """So long after a fault of the registry, a broker or the network a worker that could not start is excused."""
-TAKEN_FOR_ANOTHER: Final = "fenced by other consumer with same group.instance.id"
-"""When the group's coordinator dies, or a connection to it is cut, while a static member joins, and the answer is lost,
-librdkafka 2.16 joins again under its old member id, which is fenced by its own new one."""
 LEAVES_WITHIN_S: Final = 30.0
 REFUSED: Final = "SHA-256 differs"
 """What the line of a worker says that refuses a model file."""
@@ -55,8 +52,6 @@ class Injector:
     """What a worker did that it must not."""
     refusals: int = 0
     """Workers that refused the wrong model file."""
-    taken_for_another: int = 0
-    """Workers that ended because they were fenced by their own attempt to join the group."""
     _ends: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     _leaving: list[tuple[Worker, float]] = field(default_factory=list)
     _armed: dict[int, tuple[Fault, Worker]] = field(default_factory=dict)
@@ -118,9 +113,6 @@ class Injector:
             return "it refused a model file with another hash"
         if worker.code == ExitCode.UNREACHABLE and away:
             return "the registry or a broker was away when it started"
-        if worker.code == ExitCode.FATAL and away and worker.said(TAKEN_FOR_ANOTHER):
-            self.taken_for_another += 1
-            return "it was fenced by its own earlier attempt to join, whose answer was lost"
         return ""
 
     def _slot(self, wanted: int) -> int | None:

@@ -49,7 +49,7 @@ def facts(plan: Plan, seen: Seen) -> dict[str, Any]:
         "worker_recoveries": seen.recoveries,
         "workers_ended_excused": sum(bool(e.excused) for e in seen.ended),
         "model_refusals": seen.refusals,
-        "workers_taken_for_another": seen.taken_for_another,
+        "new_consumers": seen.new_consumers,
         "requests_held": seen.held,
         "brokers_died_of_full_disk": seen.died_of_full_disk,
         "counters": {
@@ -106,6 +106,7 @@ def rows(seen: Seen) -> list[tuple[str, object, str]]:
         ("workers that ended by themselves", len(seen.ended), "each for a reason, and started again"),
         ("worker processes", seen.starts, "one for each death, and the first ones"),
         ("recoveries of workers", seen.recoveries, "batches that were read again"),
+        ("new consumers", seen.new_consumers, "of workers fenced by their own attempt to join the group"),
         ("memory of a worker, MiB a minute", slope, "nobody lived long enough" if slope is None else ""),
     ]
 

@@ -44,9 +44,6 @@ class Counters:
     found_failed: int
     interrupted: int
     """Deaths and recoveries."""
-    recoveries: int
-    """A commit whose answer was lost is counted when the group's offsets are past it. Another worker may have brought
-    them there, so for each of these one batch may be told of twice."""
     pages: int
     """Outputs by the metrics of the workers that were there in the end, and by their log lines: the same."""
     logs: int
@@ -73,8 +70,8 @@ class Seen:
     exit_codes: tuple[int, ...]
     wrong: tuple[str, ...]
     refusals: int
-    taken_for_another: int
-    """Workers that ended, fenced by their own attempt to join the group, and were started again."""
+    new_consumers: int
+    """Of workers that were fenced by their own attempt to join the group."""
     died_of_full_disk: int
     held: int
     """Requests that reached Kafka late."""
@@ -116,7 +113,7 @@ def _counters(counters: Counters) -> list[str]:
         ("dead letters and retries", counters.told_failed, counters.found_failed),
     ):
         missing = there - told
-        if not -BATCH_EVENTS * counters.recoveries <= missing <= 2 * BATCH_EVENTS * counters.interrupted:
+        if not 0 <= missing <= 2 * BATCH_EVENTS * counters.interrupted:
             found.append(f"workers told of {told} {what}, {there} are there, over {counters.interrupted} interruptions")
     if counters.pages != counters.logs:
         found.append(f"metrics of the last workers say {counters.pages} outputs, their logs {counters.logs}")

@@ -48,6 +48,8 @@ class Worker:
     told: Counter[str] = field(default_factory=Counter)
     """Sums over its log lines of committed batches: events, output, dead_letter."""
     recoveries: int = 0
+    new_consumers: int = 0
+    """How often it was fenced by its static member id and made a new consumer: nobody else has that id here."""
     refusals: list[str] = field(default_factory=list)
     """Lines of standard error that are no log lines: what a command says before it ends."""
     stopped: bool = False
@@ -131,6 +133,8 @@ class Worker:
             self.joined |= found["partitions"] > 0
         elif str(message).startswith("attempt failed"):
             self.recoveries += 1
+        elif str(message).startswith("making a new consumer"):
+            self.new_consumers += 1
 
 
 @dataclass(frozen=True, slots=True)

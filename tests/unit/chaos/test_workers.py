@@ -42,11 +42,13 @@ def test_its_log_says_what_it_committed_where_its_pages_are_and_whether_it_is_at
         + line("committed", events=10, outputs={"a": 5, "b": 3}, dead_letters={"decode:not_avro": 2})
         + line("rebalance", kind="assigned", partitions=4)
         + line("attempt failed: reading again from the committed offsets", error="x")
+        + line("making a new consumer: consumer: fenced")
         + f"{REFUSAL}\n"
     )
     for _ in range(2):
         found.look()  # a second look finds nothing new
     assert (dict(found.told), found.joined, found.recoveries) == ({"events": 10, "output": 8, "failed": 2}, True, 1)
+    assert found.new_consumers == 1
     assert found.said("SHA-256 differs")
     assert not found.said("fenced")
 
@@ -120,9 +122,8 @@ def test_an_end_is_excused_only_by_a_fault_that_explains_it(tmp_path) -> None:
     hurt._model_wrong_until_s = hurt._brokers_s = 101.0
     assert "hash" in hurt.excuse(refused)
     assert "away" in hurt.excuse(away)
-    assert "fenced by its own" in hurt.excuse(fenced)
-    assert hurt.excuse(defect) == ""
-    assert (hurt.refusals, hurt.taken_for_another) == (1, 1)
+    assert [hurt.excuse(w) for w in (fenced, defect)] == ["", ""], "one that is fenced by itself makes a new consumer"
+    assert hurt.refusals == 1
 
     now[0] += AFTERMATH_S + 2
     assert [hurt.excuse(w) for w in (refused, away, fenced)] == ["", "", ""], "long over"
