@@ -68,6 +68,7 @@ def parse(text: str, name: str) -> Document:
     if len(text) > MAX_CHARACTERS:
         raise ConfigurationError([Problem(f"longer than {MAX_CHARACTERS} characters", place=name)])
     try:
+        _check_size(text, name)
         # the base loader resolves nothing: which plain scalars are numbers is decided below
         root = yaml.compose(text, Loader=yaml.BaseLoader)
     except yaml.MarkedYAMLError as error:
@@ -75,12 +76,25 @@ def parse(text: str, name: str) -> Document:
     except yaml.reader.ReaderError as error:
         found = f"not readable as YAML: character #x{error.character:04x} at position {error.position}: {error.reason}"
         raise ConfigurationError([Problem(found, place=name)]) from None
-    except RecursionError:
-        raise ConfigurationError([Problem(f"nested deeper than {MAX_DEPTH} levels", place=name)]) from None
+    except (ValueError, OverflowError):  # of chr(), for "\\UFFFFFFFF"
+        raise ConfigurationError([Problem("an escape such as \\U00110000 names no character", place=name)]) from None
     if root is None:
         raise ConfigurationError([Problem("the file is empty", place=f"{name}:1:1")])
     reading = _Reading(name)
     return Document(name, reading.value(root, MAX_DEPTH), tuple(reading.problems), root)
+
+
+def _check_size(text: str, name: str) -> None:
+    """Depth and number of values of the first document, before a tree is made of it: PyYAML is slow and recursive."""
+    depth = values = 0
+    for event in yaml.parse(text, Loader=yaml.BaseLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        values += isinstance(event, yaml.NodeEvent)
+        if depth > MAX_DEPTH or values > MAX_VALUES:
+            limit = f"nested deeper than {MAX_DEPTH} levels" if depth > MAX_DEPTH else f"more than {MAX_VALUES} values"
+            raise ConfigurationError([Problem(limit, place=_place(name, event.start_mark))])
+        if isinstance(event, yaml.DocumentEndEvent):
+            return
 
 
 @dataclass(slots=True)
