@@ -37,8 +37,9 @@ types: install  ## mypy --strict
 unit: install  ## no network, no sleep
 	$(BIN)/pytest tests/unit $(ARGS)
 
-tools:  ## Prometheus, promtool and Alertmanager, for the tests and make watch
+tools:  ## Prometheus, promtool, Alertmanager and kubectl, for the tests and make watch
 	@deploy/tools.sh
+	@deploy/kubectl.sh
 
 acceptance: install tools  ## whole processes on a real Apache Kafka
 	@# whole processes on a slow machine miss a deadline now and then: what failed runs once more, by itself, in plain

@@ -26,6 +26,7 @@ def files(places: Places = HERE) -> Mapping[Path, str]:
         **boards,
         folder / "recording.yml": rules.recording_text(),
         folder / "alerts.yml": rules.alert_text(places=places),
+        DEPLOY / "kubernetes" / "base" / "prometheus-rule.yaml": rules.operator_text(places),
     }
 
 

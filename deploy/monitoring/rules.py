@@ -74,6 +74,14 @@ def alert_text(alerts: Sequence[Alert] = ALERTS, scale: Scale = AS_WRITTEN, plac
     return _text("stream-alerts", [_alert(alert, scale, places) for alert in alerts])
 
 
+def operator_text(places: Places = BESIDE) -> str:
+    """Both as one PrometheusRule, for the Prometheus operator on Kubernetes."""
+    texts = recording_text(), alert_text(places=places)
+    groups = [group for text in texts for group in yaml.safe_load(text)["groups"]]
+    made = {"apiVersion": "monitoring.coreos.com/v1", "kind": "PrometheusRule", "metadata": {"name": "stream"}}
+    return _dumped({**made, "spec": {"groups": groups}})
+
+
 def anchor(alert: Alert) -> str:
     """Of its section in the runbook."""
     return alert.name.lower()
@@ -104,5 +112,8 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(group: str, rules: Sequence[dict[str, Any]]) -> str:
-    body = {"groups": [{"name": group, "rules": list(rules)}]}
+    return _dumped({"groups": [{"name": group, "rules": list(rules)}]})
+
+
+def _dumped(body: dict[str, Any]) -> str:
     return HEAD + yaml.dump(body, Dumper=_Dumper, sort_keys=False, width=100_000, allow_unicode=True)
