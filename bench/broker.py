@@ -22,11 +22,12 @@ from stream.devkafka.node import await_ready, configure, format_storage, node_fo
 from stream.devkafka.ports import HOST, free_ports
 from stream.devkafka.preparation import default_cache, prepare
 from stream.devkafka.process import Process, kill, spawn
-from stream.devkafka.state import Node
+from stream.devkafka.state import Node, locked
 
 HEAP_MIB: Final = 1024
 START_TIMEOUT_S: Final = 60.0
 QUICK_START: Final = "-XX:TieredStopAtLevel=1"
+LOCK_WITHIN_S: Final = 1.0
 CLUSTER_ID: Final = "AAAAAAAAQAAAAAAAAAAAAA"
 
 
@@ -56,23 +57,26 @@ def broker(
     """A broker with nothing in it, pinned to cores; killed in the end. properties are added to its own.
 
     proxy: (port that clients are told, port that is theirs): whoever listens on the first passes on to the second.
+    Raises UnreachableError while another measurement holds the folder: two at a time would measure each other.
     """
-    shutil.rmtree(folder, ignore_errors=True)
-    client, internal, controller = free_ports(3, random.Random())
-    node = Node(1, proxy[1] if proxy else client, internal, controller)
-    java = prepare(default_cache(os.environ), lambda text: print(text, file=sys.stderr), random.Random())
-    configure(node, (node,), folder, properties or {})
-    if proxy:
-        _advertise(folder, node, proxy[0])
-    format_storage(java, folder, node, CLUSTER_ID)
-    with pinned(cores):
-        process = _spawn(java, folder, node)
-    try:
-        await_ready((replace(node, process=process),), frozenset({1}), folder, START_TIMEOUT_S)
-        yield Broker(process, f"{HOST}:{proxy[0] if proxy else node.port}", f"{HOST}:{node.internal_port}")
-    finally:
-        kill((process,))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with locked(folder.with_suffix(".lock"), LOCK_WITHIN_S):
         shutil.rmtree(folder, ignore_errors=True)
+        client, internal, controller = free_ports(3, random.Random())
+        node = Node(1, proxy[1] if proxy else client, internal, controller)
+        java = prepare(default_cache(os.environ), lambda text: print(text, file=sys.stderr), random.Random())
+        configure(node, (node,), folder, properties or {})
+        if proxy:
+            _advertise(folder, node, proxy[0])
+        format_storage(java, folder, node, CLUSTER_ID)
+        with pinned(cores):
+            process = _spawn(java, folder, node)
+        try:
+            await_ready((replace(node, process=process),), frozenset({1}), folder, START_TIMEOUT_S)
+            yield Broker(process, f"{HOST}:{proxy[0] if proxy else node.port}", f"{HOST}:{node.internal_port}")
+        finally:
+            kill((process,))
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _spawn(java: Java, folder: Path, node: Node) -> Process:

@@ -21,7 +21,12 @@ Timed = tuple[float, bytes]
 async def serve(port: int, target: int, delay_s: float) -> asyncio.Server:
     """Listen on `port` and pass on to `target`; port 0 takes a free one."""
 
+    connections: set[asyncio.Task[None]] = set()  # the loop itself holds tasks weakly
+
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (task := asyncio.current_task()) is not None:
+            connections.add(task)
+            task.add_done_callback(connections.discard)
         try:
             far_reader, far_writer = await asyncio.open_connection(HOST, target)
         except OSError:
