@@ -21,6 +21,7 @@ MAX_VALUES: Final = 20_000
 MAX_DEPTH: Final = 50
 
 _TAGS: Final = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map"))
+_NO_TEXT: Final = re.compile(r"[\0\ud800-\udfff]")
 _NULL: Final = re.compile(r"null|Null|NULL|~|")
 _TRUE: Final = re.compile(r"true|True|TRUE")
 _FALSE: Final = re.compile(r"false|False|FALSE")
@@ -117,6 +118,9 @@ class _Reading:
         if isinstance(node, yaml.SequenceNode):
             return [self.value(item, depth - 1) for item in node.value]
         assert isinstance(node, yaml.ScalarNode), "YAML has three kinds of node"
+        if _NO_TEXT.search(node.value):
+            self.note(node, "holds NUL or half of a surrogate pair, which no name and no text has")
+            return _NO_TEXT.sub("?", node.value)
         return scalar(node.value) if node.style is None else node.value
 
     def items(self, node: yaml.MappingNode, depth: int) -> Iterator[tuple[str, Any]]:
@@ -130,6 +134,9 @@ class _Reading:
                 self.note(key, f"the key '{key.value}' is given twice, first on line {line}; keep one")
                 continue
             first[key.value] = key
+            if _NO_TEXT.search(key.value):
+                self.note(key, "a key that holds NUL or half of a surrogate pair")
+                continue
             yield key.value, self.value(value, depth - 1)
 
     def note(self, node: yaml.Node, message: str) -> None:

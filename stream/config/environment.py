@@ -233,6 +233,9 @@ class _Reading:
         except UnicodeDecodeError:
             self.note(f"{name} names {path}, which is not UTF-8 text")
             return None
+        except ValueError:
+            self.note(f"{name} names {path}, which can be the name of no file")
+            return None
         if not text or len(held) > MAX_SECRET_BYTES:
             self.note(f"{name} names {path}, which is {'longer than 64 KiB' if text else 'empty'}")
             return None

@@ -40,6 +40,8 @@ MAX_OPERATORS: Final = 200
 MAX_BRACKETS: Final = 50
 """Inside of each other."""
 MAX_LISTED: Final = 30
+MAX_PADDED: Final = 10_000
+"""Characters that lpad and rpad may fill up to."""
 
 _CHILDREN: Final = {
     "Column": (),
@@ -57,6 +59,7 @@ _ROW_FUNCTIONS: Final = frozenset(
     """.split()  # noqa: SIM905
 )
 """The functions among them; polars has others, such as Reverse and Rank, that move or compare rows."""
+_PADDING: Final = frozenset({"StringExpr.PadStart", "StringExpr.PadEnd"})
 _CONVERSION: Final = re.compile(r"conversion from `[^`]*` to `[^`]*` failed")
 
 
@@ -220,8 +223,16 @@ def _refusals(node: Any) -> Iterator[str]:
         yield "it looks at other rows, and which those are depends on the batch; an expression sees one row"
     elif kind == "Function" and '"format": null' in json.dumps(body["function"]):
         yield "a time needs its format, such as strptime(a, '%Y-%m-%d'); without, it would be guessed from other rows"
+    elif kind == "Function" and _function_names(body) & _PADDING and not _is_short(body["input"][1]):
+        yield f"lpad and rpad take their length as a number up to {MAX_PADDED}: one of an event's could fill the memory"
     for child in _children(node):
         yield from _refusals(child)
+
+
+def _is_short(node: Any) -> bool:
+    """A literal length that text may be filled up to."""
+    value = re.fullmatch(r'\{"Literal": \{"\w+": \{"\w+": (\d{1,9})\}\}\}', json.dumps(node))
+    return value is not None and int(value[1]) <= MAX_PADDED
 
 
 def _function_names(body: Any) -> set[str]:
