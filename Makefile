@@ -7,9 +7,10 @@ TRANSPORT ?= python
 CASES  ?= 100000
 PROFILE ?= kills
 SEEDS  ?= 1
+VERSION ?= 0.1.0
 
 .DEFAULT_GOAL := help
-.PHONY: help install test check lint types unit acceptance chaos planted planted-quick late-requests chaos-long verifiers demo bench bench-all bench-growth docs clean fuzz sanitize tools watch test-deploy image images container constraints wheel wheel-test
+.PHONY: help install test check lint types unit acceptance chaos planted planted-quick late-requests chaos-long verifiers demo bench bench-all bench-growth docs clean fuzz sanitize tools watch test-deploy compose image images container constraints wheel wheel-test
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -70,14 +71,18 @@ verifiers: install  ## Kafka's own copier and a worker in its place, under the s
 watch: install tools  ## the demonstration with Prometheus, Alertmanager and the boards, until Ctrl-C; no Docker
 	$(BIN)/python -m deploy.monitoring.watch $(ARGS)
 
-test-deploy: install tools  ## every alert driven to firing by its cause (about 10 minutes)
-	$(BIN)/pytest tests/deploy $(ARGS)
+test-deploy: install tools  ## the compose file's services by hand (Linux, as root); every alert driven by its cause (15 minutes)
+	$(BIN)/pytest tests/compose tests/deploy $(ARGS)
 
-image:  ## the container image, by docker: stream-inference:0.1.0
-	docker build -f deploy/Dockerfile --target worker -t stream-inference:0.1.0 .
+compose: install tools  ## the compose file's services by hand, without Docker (Linux, as root)
+	$(BIN)/pytest tests/compose $(ARGS)
+
+image:  ## the container image, by docker: stream-inference:0.1.0 and :latest (VERSION=...)
+	docker build -f deploy/Dockerfile --target worker --build-arg VERSION=$(VERSION) \
+		-t stream-inference:$(VERSION) -t stream-inference:latest .
 
 images: image  ## and the one with the demonstration's flights
-	docker build -f deploy/Dockerfile --target demo -t stream-inference-demo:0.1.0 .
+	docker build -f deploy/Dockerfile --target demo --build-arg VERSION=$(VERSION) -t stream-inference-demo:$(VERSION) .
 
 container: install  ## the image built by buildah and run by podman: real events, kills, replacement (Debian, as root)
 	@for tool in buildah mmdebstrap podman runc; do command -v $$tool > /dev/null || missing="$$missing $$tool"; done; \

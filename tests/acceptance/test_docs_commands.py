@@ -32,6 +32,12 @@ NOT_RUN: Final[Mapping[tuple[str, str], str]] = {
         "docs/monitoring.md",
         "make watch",
     ): "runs until Ctrl-C; tests/acceptance/test_watched.py runs what it watches with",
+    ("docs/deployment.md", "make image"): "needs Docker; make container builds the same file by buildah",
+    ("docs/deployment.md", "docker compose"): "needs Docker; make compose starts the same services by hand",
+    (
+        "docs/deployment.md",
+        "kubectl kustomize",
+    ): "needs a cluster; tests/acceptance/test_kubernetes.py renders and judges it",
     (BENCH, "make bench"): LONG,
     (BENCH, "make bench-growth"): LONG,
     (PROJECT_README, "stream kafka start"): KAFKA,
