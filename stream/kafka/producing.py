@@ -1,4 +1,8 @@
-"""Writing events to a topic from outside of a pipeline: idempotent, and only what was acknowledged counts."""
+"""Writing events to a topic from outside of a pipeline: idempotent, and only what was acknowledged counts.
+
+That is as far as a producer without transactions goes: an event that was written and not acknowledged within
+DELIVERY_S counts as failed, and whoever sends it again has it twice.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +28,9 @@ PACES_PER_S: Final = 20
 _PRODUCER: Final[Properties] = {
     "enable.idempotence": True,
     "acks": "all",
+    # with more, a request behind one that a moved leader refused is out of order; librdkafka then takes a new epoch,
+    # under which what another broker wrote without an answer is written again (confluentinc/librdkafka#4953)
+    "max.in.flight.requests.per.connection": 1,
     "partitioner": "murmur2_random",  # as Java places keys, and as the pipeline does
     "message.timeout.ms": int(DELIVERY_S * 1000),
 }
