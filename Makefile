@@ -108,10 +108,15 @@ demo: install  ## watch 336,776 flights go through, exactly once, over a killed 
 bench: install  ## compare with peers on one broker: one table, bench/results/
 	$(BIN)/python -m bench $(ARGS)
 
-bench-all: install  ## every measurement of docs/performance.md, and its tables there (about 40 minutes)
-	$(BIN)/python -m bench --mode fresh
+bench-all: install  ## every measurement of docs/performance.md, and its tables there (about an hour)
+	$(BIN)/python -m bench
+	$(BIN)/python -m bench --model trees
 	$(BIN)/python -m bench --mode warm
 	$(BIN)/python -m bench --mode delay
+	$(BIN)/python -m bench.latency
+	$(BIN)/python -m bench.memory
+	$(BIN)/python -m bench.codec
+	$(BIN)/python -m bench.settings
 	$(BIN)/python -m bench.pipeline
 	$(BIN)/python -m bench.growth
 	$(BIN)/python -m bench.document

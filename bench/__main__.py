@@ -26,7 +26,7 @@ from bench.committed import RESULTS, facts, say, write
 from bench.job import ROOT, Job, job
 from bench.models import MLP, MODELS, Model
 from bench.pinning import BROKER_CORE, SYSTEM_CORE, cores, pinned
-from bench.report import markdown, summary
+from bench.report import MODES, comparison, summary
 from bench.running import Place, Run, mark, run
 from bench.systems import NAMES, SYSTEMS, WORK, System, pinned_versions, prepared
 from stream.devkafka.ports import free_ports
@@ -35,11 +35,6 @@ EVENTS: Final = 1_010_328
 """Three years of flights, if every year were 2013."""
 WARM_EVENTS: Final = 5_000_000
 DELAY_MS: Final = 5.0
-MODES: Final = {
-    "fresh": "A fresh broker for each run",
-    "warm": "One broker, kept warm",
-    "delay": "One warm broker, near, and 5 ms away in each direction",
-}
 DEFAULT_SYSTEMS: Final = {
     "warm": ("stream", "stream-native", "rawcopy", "java"),
     "delay": ("stream", "stream-native", "rawcopy"),
@@ -139,9 +134,9 @@ def _write(given: argparse.Namespace, model: Model, runs: list[Run]) -> None:
     results = summary(runs)
     found = facts(mode=given.mode, model=model.title, events=given.events, rounds=given.rounds, pinning=pinning.told())
     found["versions"] |= pinned_versions()
-    text = markdown(f"{MODES[given.mode]}: {model.title}", results, found)
+    found |= {"results": results, "runs": runs}
     name = given.mode if model is MLP else f"{given.mode}_{model.name}"
-    write(given.output, name, {**found, "results": results, "runs": runs}, text)
+    write(given.output, name, found, comparison(found))
 
 
 if __name__ == "__main__":

@@ -44,10 +44,9 @@ def commit() -> str:
 
 
 def write(folder: Path, name: str, content: Facts, text: str) -> None:
-    """Everything as JSON and the table as Markdown, which is shown too."""
+    """Everything as JSON; the table is shown."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-    (folder / f"{name}.md").write_text(text, "utf-8")
     print(text)
 
 

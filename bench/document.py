@@ -1,4 +1,4 @@
-"""Puts the results into docs/performance.md, each between its marks.
+"""Puts the tables of the committed results into docs/performance.md, each between its marks.
 
 python -m bench.document
 """
@@ -6,12 +6,19 @@ python -m bench.document
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))  # `bench` is no installed package
+
+from bench.bars import bars_table, load_holds, load_results  # noqa: E402
+from bench.tables import rendered  # noqa: E402
+
 DOCUMENT: Final = ROOT / "docs" / "performance.md"
 RESULTS: Final = ROOT / "bench" / "results"
+BARS: Final = "bars"
 MARKED: Final = re.compile(r"(<!-- results: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 NOTHING: Final = "No result of this kind is committed; `make bench-all` measures it and writes it here.\n"
 
@@ -20,9 +27,9 @@ def filled(text: str, results: Path = RESULTS) -> str:
     """The document with the tables of `results` as they are now; their headings one level down."""
 
     def replace(found: re.Match[str]) -> str:
-        file = results / f"{found[2]}.md"
-        table = re.sub(r"^## ", "### ", file.read_text("utf-8"), flags=re.MULTILINE) if file.exists() else NOTHING
-        return f"{found[1]}{table}{found[3]}"
+        name = found[2]
+        table = bars_table(load_results(results), load_holds(results)) if name == BARS else rendered(name, results)
+        return f"{found[1]}{re.sub(r'^## ', '### ', table or NOTHING, flags=re.MULTILINE)}{found[3]}"
 
     return MARKED.sub(replace, text)
 

@@ -22,6 +22,11 @@ FIGURES: Final = (
     "warm_events_per_s",
     "warm_cpu_s_per_million",
 )
+MODES: Final = {
+    "fresh": "A fresh broker for each run",
+    "warm": "One broker, kept warm",
+    "delay": "One warm broker, near, and 5 ms away in each direction",
+}
 HEAD: Final = (
     "system",
     "events/s",
@@ -48,6 +53,11 @@ def summary(runs: Sequence[Run]) -> list[Run]:
 def markdown(title: str, results: Sequence[Run], facts: Run) -> str:
     """Everything that belongs under one heading: the table, and what it was measured on."""
     return table(title, HEAD, _rows(results), _notes(results, facts))
+
+
+def comparison(found: Run) -> str:
+    """The table of a result as it is committed."""
+    return markdown(f"{MODES[found['mode']]}: {found['model']}", found["results"], found)
 
 
 def far_against_near(results: Sequence[Run]) -> dict[str, float]:

@@ -1,34 +1,60 @@
 """The tables of docs/performance.md are those of the committed results."""
 
-import importlib.util
+import importlib
+import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 ROOT = Path(__file__).parents[3]
+MEASURED = {
+    "date": "2026-01-01",
+    "commit": "abc1234",
+    "machine": {"cpu": "x", "cores": 2, "memory_gib": 8, "system": "Linux"},
+}
+CODEC = {
+    **MEASURED,
+    "rounds": 3,
+    "results": [{"pass": "decode", "fields": 12, "bytes": 99, "native_ns": [51, 50, 52], "fastavro_ns": [4000.0]}],
+}
 
 
-@pytest.fixture(scope="module")
-def document() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("document", ROOT / "bench" / "document.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def document(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """bench/ is no installed package: it is run in the project's folder."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    yield importlib.import_module("bench.document")
+    for name in [name for name in sys.modules if name == "bench" or name.startswith("bench.")]:
+        del sys.modules[name]
 
 
 def test_the_document_shows_what_is_committed(document: ModuleType) -> None:
     text = document.DOCUMENT.read_text("utf-8")
     assert document.filled(text) == text, "run: python -m bench.document"
-    assert {found[2] for found in document.MARKED.finditer(text)} == {"fresh", "warm", "delay", "pipeline", "growth"}
+
+
+def test_every_kind_of_result_has_a_place_in_the_document_and_a_table(document: ModuleType) -> None:
+    tables = importlib.import_module("bench.tables")
+    shown = {found[2] for found in document.MARKED.finditer(document.DOCUMENT.read_text("utf-8"))}
+    assert shown == {*tables.TABLES, document.BARS}
+    committed = {file.stem for file in document.RESULTS.glob("*.json")}
+    assert committed <= {*tables.TABLES, "reference", "holds"}
 
 
 def test_a_table_takes_the_place_of_what_was_there(document: ModuleType, tmp_path: Path) -> None:
-    (tmp_path / "warm.md").write_text("## Title\n\n| a |\n")
-    text = "before\n<!-- results: warm -->\nold\n<!-- end -->\nafter\n<!-- results: none -->\nold\n<!-- end -->\n"
+    (tmp_path / "codec.json").write_text(json.dumps(CODEC))
+    text = "before\n<!-- results: codec -->\nold\n<!-- end -->\nafter\n<!-- results: warm -->\nold\n<!-- end -->\n"
     new = document.filled(text, tmp_path)
-    assert new.startswith("before\n<!-- results: warm -->\n### Title\n\n| a |\n<!-- end -->\nafter\n")
+    assert new.startswith("before\n<!-- results: codec -->\n### The codec\n\n| pass |")
+    assert "| decode | 12 | 99 | 50 / 51 / 52 | 4,000 |" in new
+    assert "at commit abc1234 on x, 2 cores" in new
     assert document.NOTHING in new
     assert document.filled(new, tmp_path) == new
+
+
+def test_a_place_for_results_that_nobody_makes_is_a_mistake(document: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(KeyError, match="nothing"):
+        document.filled("<!-- results: nothing -->\n<!-- end -->\n", tmp_path)
