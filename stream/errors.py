@@ -131,10 +131,9 @@ class Problem:
 
 
 def _printable(text: str) -> str:
-    if len(text) > MAX_TOLD_CHARACTERS:
-        half = MAX_TOLD_CHARACTERS // 2
-        text = f"{text[:half]} ... {text[-half:]}"
-    return _NOT_TO_PRINT.sub(lambda found: ascii(found[0])[1:-1], text)
+    text = _NOT_TO_PRINT.sub(lambda found: ascii(found[0])[1:-1], text)
+    half = MAX_TOLD_CHARACTERS // 2
+    return text if len(text) <= MAX_TOLD_CHARACTERS else f"{text[:half]} ... {text[-half:]}"
 
 
 class ConfigurationError(ProcessError):

@@ -12,10 +12,11 @@ import csv
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, BinaryIO, Final, cast
 
 import pyarrow as pa
 
@@ -167,10 +168,11 @@ def _parquet(path: Path, schema: Schema, chunk: int, codec: str) -> Iterator[Eve
 
 def _container(path: Path, schema: Schema, chunk: int, codec: str) -> Iterator[Events]:
     from fastavro import block_reader
+    from fastavro.schema import SchemaParseException, UnknownType
 
     with path.open("rb") as file:
         try:
-            blocks = block_reader(file)
+            blocks = block_reader(cast("IO[bytes]", _Bounded(file, path.stat().st_size)))
             writer = parse_schema(blocks.metadata["avro.schema"], f"{path}: its schema")
             decoder = choose_decoder(writer, schema, Limits(), codec).decoder
             encoder = choose_encoder(schema, codec).encoder
@@ -185,8 +187,25 @@ def _container(path: Path, schema: Schema, chunk: int, codec: str) -> Iterator[E
                 first += len(part)
         except PoisonError as error:
             raise ConfigurationError([f"{path}: cannot be read as {schema.name}: {error.detail}"]) from error
-        except (ValueError, EOFError, KeyError, IndexError, zlib.error) as error:
+        except (ValueError, EOFError, KeyError, IndexError, OverflowError, TypeError, zlib.error) as error:
             raise ConfigurationError([f"{path}: not a whole Avro file: {error}"]) from error
+        except (SchemaParseException, UnknownType) as error:
+            raise ConfigurationError([f"{path}: not a whole Avro file: {error}"]) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounded:
+    """A file of which nobody asks for more than it holds: a length in it can be any, and memory is taken for it."""
+
+    file: BinaryIO
+    size: int
+
+    def read(self, count: int = -1) -> bytes:
+        left = self.size - self.file.tell()
+        return self.file.read(left if count < 0 else min(count, left))
+
+    def tell(self) -> int:
+        return self.file.tell()
 
 
 def _data(blocks: Iterable[Any], writer: Schema) -> Iterator[bytes]:

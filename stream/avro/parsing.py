@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -149,7 +150,7 @@ class Builder:
         if not isinstance(symbols, list) or not symbols or not all(_is_name(s) for s in symbols):
             return self._fault(path, 'an enum needs "symbols", a list of names of letters, digits and _')
         if len(set(symbols)) < len(symbols):
-            twice = next(s for i, s in enumerate(symbols) if s in symbols[:i])
+            twice = next(s for s, times in Counter(symbols).items() if times > 1)
             return self._fault((*path, "symbols"), f'symbol "{twice}" stands twice')
         default = json.get("default")
         if default is not None and default not in symbols:

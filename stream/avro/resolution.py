@@ -221,7 +221,8 @@ def _into(writer: Type, reader: Union, field: str) -> Plan:
 
 
 def _symbols(writer: Enum, reader: Enum) -> Plan:
-    return Symbols(tuple(s if s in reader.symbols else reader.default for s in writer.symbols))
+    known = frozenset(reader.symbols)
+    return Symbols(tuple(s if s in known else reader.default for s in writer.symbols))
 
 
 def _fields(writer: Record, reader: Record, field: str) -> Plan:
@@ -246,11 +247,15 @@ def _fields(writer: Record, reader: Record, field: str) -> Plan:
 def _targets(writer: Sequence[Field], reader: Sequence[Field]) -> list[int | None]:
     """The reader's field for each field of the writer: by its name first, then by an alias, each once."""
     by_name = {f.name: i for i, f in enumerate(reader)}
+    by_alias: dict[str, list[int]] = {}
+    for i, f in enumerate(reader):
+        for alias in f.aliases:
+            by_alias.setdefault(alias, []).append(i)
     targets = [by_name.get(f.name) for f in writer]
     taken = {t for t in targets if t is not None}
     for position, field in enumerate(writer):
         if targets[position] is None:
-            found = (i for i, f in enumerate(reader) if field.name in f.aliases and i not in taken)
-            targets[position] = next(found, None)
-            taken |= {t for t in targets if t is not None}
+            found = next((i for i in by_alias.get(field.name, ()) if i not in taken), None)
+            targets[position] = found
+            taken |= set() if found is None else {found}
     return targets

@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import Any, Final, NoReturn
 
 import pyarrow as pa
@@ -17,6 +17,9 @@ from stream.errors import PoisonError
 WHOLE: Final = "."
 """The path of the whole answer, or of the whole item of a group's answer."""
 MAX_FLOAT32: Final = 3.4028234663852886e38
+FIRST_MOMENT: Final = datetime.min.replace(tzinfo=UTC)
+LAST_MOMENT: Final = datetime.max.replace(tzinfo=UTC)
+"""Of a date and time in Python; a column of nanoseconds has the days of 64 bits of them only."""
 Path = tuple[str, ...]
 
 
@@ -128,10 +131,12 @@ def _string(value: Any) -> str:
     return text
 
 
-def _moment(resolution_us: int) -> Callable[[Any], datetime]:
+def _moment(
+    resolution_us: int, earliest: datetime = FIRST_MOMENT, latest: datetime = LAST_MOMENT
+) -> Callable[[Any], datetime]:
     def convert(value: Any) -> datetime:
         moment = datetime.fromisoformat(_string(value))
-        if moment.tzinfo is None:
+        if moment.tzinfo is None or not earliest <= moment <= latest:
             raise ValueError
         return moment.replace(microsecond=moment.microsecond // resolution_us * resolution_us)
 
@@ -161,6 +166,6 @@ _CONVERTERS: Final[Mapping[pa.DataType, Callable[[Any], Any]]] = {
     pa.time64("us"): _time(1),
     pa.timestamp("ms", "UTC"): _moment(1000),
     pa.timestamp("us", "UTC"): _moment(1),
-    pa.timestamp("ns", "UTC"): _moment(1),
+    pa.timestamp("ns", "UTC"): _moment(1, datetime(1677, 9, 22, tzinfo=UTC), datetime(2262, 4, 11, tzinfo=UTC)),
 }
 """By the types that `type` may name."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -124,6 +125,9 @@ def _out_of_bounds(text: str) -> str:
     if not text.isascii() and text != text.encode(errors="ignore").decode():
         return _told(text, "it holds half of a surrogate pair, which is no text")
     found = tokens(text)
+    words = Counter(token.text.lower() for token in found if token.kind == "word")
+    if words["case"] != words["end"]:  # polars' parser tries each way to read what has no end
+        return _told(text, "each case needs its end")
     operators = sum(t.text.lower() in OPERATORS if t.kind == "word" else is_operator(t) for t in found)
     if operators > MAX_OPERATORS:
         return _told(text, f"more than {MAX_OPERATORS} operators; `a in (1, 2, 3)` asks for many values with one")
