@@ -10,7 +10,7 @@ SEEDS  ?= 1
 VERSION ?= 0.1.0
 
 .DEFAULT_GOAL := help
-.PHONY: help install test check lint types unit acceptance chaos planted planted-quick late-requests chaos-long verifiers demo bench bench-all bench-growth docs clean fuzz sanitize tools watch test-deploy compose image images container constraints wheel wheel-test
+.PHONY: help install test check lint types unit acceptance chaos planted planted-quick late-requests chaos-long verifiers demo bench bench-all bench-growth docs clean fuzz fuzz-quick sanitize tools watch test-deploy compose image images container constraints wheel wheel-test
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -23,7 +23,7 @@ $(VENV)/.installed: pyproject.toml $(wildcard setup.py stream/avro/*.pyx stream/
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-test: lint types unit acceptance chaos planted-quick  ## everything CI runs: lint, types, unit, acceptance, a short chaos run, some planted bugs
+test: lint types unit fuzz-quick acceptance chaos planted-quick  ## everything CI runs: lint, types, unit, some fuzzing, acceptance, a short chaos run, some planted bugs
 
 lint: install  ## ruff
 	$(BIN)/ruff check .
@@ -131,8 +131,12 @@ docs: install  ## make the tables of the documents, the JSON Schema, boards and 
 clean:  ## remove .venv, caches and the development Kafka's files
 	rm -rf $(VENV) .stream bench/.work .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info stream/avro/*.c stream/avro/*.so stream/kafka/native/*.c stream/kafka/native/*.so
 
-fuzz: install  ## the native codec against the reference one and fastavro, long: make fuzz CASES=100000
-	AVRO_CASES=$(CASES) $(BIN)/pytest tests/unit/avro_native -k long_run --timeout=0 $(ARGS)
+fuzz: install  ## hostile input for codecs, headers and every loader: 10^7 Avro messages, 10^5 of each other (about an hour)
+	PYTHONPATH=tests $(BIN)/python -m fuzz $(ARGS)
+	AVRO_CASES=$(CASES) $(BIN)/pytest tests/unit/avro_native -k long_run --timeout=0
+
+fuzz-quick: install
+	$(BIN)/pytest tests/fuzz $(ARGS)
 
 sanitize: install  ## the native codec and transport under AddressSanitizer and UBSan
 	PYTHON=$(BIN)/python tests/sanitize/run.sh

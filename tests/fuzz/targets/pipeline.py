@@ -1,0 +1,125 @@
+"""Pipeline files: the project's own with accidents, as YAML in several styles, and YAML that was written to harm."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+from fuzz.mutations import as_json, changed, damaged, scribbled, tree_of
+from fuzz.target import INPUTS, Judge, Target, check_told
+from fuzz.yaml_text import PIECES, bomb, styled
+
+from stream.assembly import open_pipeline
+from stream.config import examine, json_schema
+from stream.config.document import parse
+from stream.errors import ConfigurationError
+
+ROOT: Final = Path(__file__).resolve().parents[3]
+NAME: Final = "pipeline.yaml"
+OPENED: Final = 0.1
+"""Share of the cases in which what the file names is opened too."""
+ENVIRON: Final = {"STREAM_INSTANCE": "one", "STREAM_SCHEMA_REGISTRY_URL": "http://127.0.0.1:1"}
+
+
+def prepare() -> Judge:
+    folder = Path(tempfile.mkdtemp(prefix="fuzz-pipeline-"))
+    for name in ("schemas", "suites", "models"):
+        (folder / name).symlink_to(ROOT / name)
+    path = folder / "pipelines" / NAME
+    path.parent.mkdir()
+    valid = [file.read_text() for file in sorted((ROOT / "pipelines").glob("*.yaml"))]
+    trees = [tree_of(parse(text, NAME).data) for text in valid]
+    words = _words()
+    for text in valid[:1]:  # so that the first case does not pay for it
+        path.write_text(text)
+        open_pipeline(path, {}, offline=True)
+
+    def judge(random: Random, counts: Counter[str]) -> None:
+        content = _content(random, valid, trees, words)
+        path.write_bytes(content)
+        counts[INPUTS] += 1
+        environ = ENVIRON if random.random() < 0.3 else {}
+        examined = examine(path, environ, host_name="host", terminal=False)
+        if examined.problems or examined.config is None:
+            counts["refused"] += 1
+            check_told(ConfigurationError(examined.problems), str(path), "environment")
+        if examined.config is not None:
+            as_json(tree_of(examined.config.resolved()))
+        if random.random() < OPENED:
+            _open(path, counts)
+
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return judge
+
+
+def _open(path: Path, counts: Counter[str]) -> None:
+    """With the schemas, suites and models that the file names."""
+    try:
+        _, pipeline = open_pipeline(path, {}, offline=True)
+    except ConfigurationError as error:
+        counts["refused when opened"] += 1
+        check_told(error)
+    else:
+        counts["opened"] += 1
+        pipeline.close()
+
+
+def _content(random: Random, texts: Sequence[str], trees: Sequence[Any], words: Sequence[str]) -> bytes:
+    roll = random.random()
+    if roll < 0.03:
+        return bomb(random).encode("utf-8", "surrogatepass")
+    if roll < 0.1:
+        return damaged(random, random.choice(texts).encode(), random.choice(texts).encode())
+    if roll < 0.6:
+        tree = changed(random, random.choice(trees), words, random.choice((1, 1, 2, 5)))
+        text = styled(random, tree)
+    else:
+        text = random.choice(texts)
+    if roll > 0.55:
+        for _ in range(random.choice((1, 1, 2))):
+            text = scribbled(random, text, PIECES, texts)
+    return text.encode("utf-8", "surrogatepass" if random.random() < 0.1 else "replace")
+
+
+def _words() -> list[str]:
+    """Every key of a pipeline file, and values that some of them take."""
+    found: set[str] = set()
+    left: list[Any] = [json_schema()]
+    while left:
+        node = left.pop()
+        if isinstance(node, dict):
+            found.update(node.get("properties", {}))
+            found.update(value for value in node.get("enum", ()) if isinstance(value, str))
+            left += node.values()
+        elif isinstance(node, list):
+            left += node
+    return [
+        *sorted(found),
+        *(
+            "schemas/flight.avsc",
+            "suites/ticket.json",
+            "models/arrival-delay",
+            "schemas/none.avsc",
+            "schemas",
+            "flights",
+        ),
+        *("dep_delay - air_time / 60", "dep_delay > 15", "_key", "_timestamp", "dep_delay", "a.b:c", "os:system"),
+        *("https://x/{carrier}", "${env:HOME}", "{carrier}", "10s", "1m", "16MiB", "100/s", "double", "array<string>"),
+    ]
+
+
+TARGET: Final = Target(
+    "pipeline",
+    "pipeline files; one in ten is opened with all that it names",
+    prepare,
+    cpu_s=10,
+    mebibytes=96,
+    long=100_000,
+    short=150,
+)
