@@ -18,7 +18,7 @@ from bench.committed import RESULTS, Facts, facts, measured_on, write
 from bench.job import FLIGHT, ROOT
 from bench.systems import WORK
 from stream.avro import load_schema
-from stream.bench.report import rows, time_rows
+from stream.bench.report import TIME_HEAD, rows, time_rows
 from stream.demo import flights
 
 PIPELINE: Final = ROOT / "pipelines" / "flights.yaml"
@@ -40,14 +40,13 @@ def main() -> int:
 
 def table(found: Facts) -> str:
     """Markdown: the two tables of the command."""
-    head = ["where the time goes", "us an event", "% of the wall", "p50 of a batch, ms", "p99 of a batch, ms"]
     return "\n".join(
         [
             "## One pipeline, as `stream bench` sees it",
             "",
             *_lines(["measured", "number", "how"], rows(found)),
             "",
-            *_lines(head, time_rows(found)),
+            *_lines(TIME_HEAD, time_rows(found)),
             "",
             f"{measured_on(found)} Nothing pinned:",
             "broker, worker, load and reader share the cores. A batch commits while the next one is processed.",

@@ -9,10 +9,13 @@ from typing import Any, Final
 from stream.bench.machine import machine, versions
 from stream.bench.measure import Drained, Measured
 from stream.bench.pages import COMMIT
-from stream.bench.statistics import percentiles, spread, without_nan
+from stream.bench.statistics import PERCENTILES, percentiles, spread, without_nan
 from stream.bench.steady import Steady
 
 MIB: Final = 1024 * 1024
+SHORT_S: Final = 2.0
+ENOUGH_S: Final = 10
+"""How long a backlog should last, and when it is said that it did not."""
 Facts = dict[str, Any]
 Row = tuple[str, object, str]
 
@@ -75,12 +78,34 @@ def rows(found: Facts) -> Iterator[Row]:
     yield "doubled", verdict["doubled"], f"{verdict['found']:,} of {verdict['events']:,} events found in the topics"
 
 
-def time_rows(found: Facts) -> Iterator[tuple[str, float, float, float | None, float | None]]:
-    """(where, us per event, share of the wall in %, p50 and p99 of a batch at the steady rate in ms)."""
+TIME_HEAD: Final = (
+    "where the time goes",
+    "us per event",
+    "% of the wall",
+    "p50 of a batch, ms",
+    "p95 of a batch, ms",
+    "p99 of a batch, ms",
+)
+
+
+def time_rows(found: Facts) -> Iterator[tuple[str | float | None, ...]]:
+    """Rows below TIME_HEAD: time per event in the drain, and of a batch at the steady rate (None: not measured)."""
     stages = (found["latency"] or {}).get("stages", {})
     for name, spent in found["time"].items():
         batch = stages.get(name, {})
-        yield name, spent["us_per_event"], spent["share"] * 100, batch.get("p50_ms"), batch.get("p99_ms")
+        yield name, spent["us_per_event"], spent["share"] * 100, *(batch.get(f"p{p}_ms") for p in PERCENTILES)
+
+
+def advice(found: Facts) -> str | None:
+    """What to do when the backlog was too small to tell a rate; None when it was large enough."""
+    throughput = found["throughput"]
+    if throughput["wall_s"] >= SHORT_S:
+        return None
+    enough = round(throughput["events_per_s"] * ENOUGH_S, -3) or 1000
+    return (
+        f"The backlog of {throughput['events']:,} events took {throughput['wall_s']:.2f} s: mostly the start of a"
+        f" worker, and throughput and CPU are worse than they will be. --events {enough:.0f} repeats the file."
+    )
 
 
 def _throughput(drained: Drained) -> Facts:

@@ -1,4 +1,7 @@
-"""How a measurement is going: a bar a step on a terminal, a line a step elsewhere. On standard error."""
+"""How a measurement is going: a bar a step on a terminal, a line a step elsewhere. On standard error.
+
+quiet leaves out the lines, not the bars: whoever looks at a terminal wants to see that it goes on.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ class Screen:
     _task: Any = None
 
     def __enter__(self) -> Self:
-        if sys.stderr.isatty() and not self.quiet:
+        if sys.stderr.isatty():
             self._bars = _bars()
             self._bars.start()
         return self

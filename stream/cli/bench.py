@@ -115,12 +115,13 @@ def _keys(schema: Schema, key: str | None) -> Callable[[Sequence[bytes]], list[b
 
 
 def _tell(found: Facts) -> None:
-    from stream.bench.report import rows, time_rows
+    from stream.bench.report import TIME_HEAD, advice, rows, time_rows
 
     as_table(["measured", "number", "how"], [(what, _figure(number), how) for what, number, how in rows(found)])
     typer.echo()
-    columns = ["where the time goes", "us per event", "% of the wall", "p50 of a batch, ms", "p99 of a batch, ms"]
-    as_table(columns, time_rows(found))
+    as_table(TIME_HEAD, time_rows(found))
+    if hint := advice(found):
+        typer.echo(f"\n{hint}")
     typer.echo("\nA batch commits while the next one is processed: commit runs beside the others.")
     where, on = found["machine"], found["versions"]
     typer.echo(f"{where['cpu']}, {where['cores']} cores (load {where['load_1_min']}), Python {on['python']}")

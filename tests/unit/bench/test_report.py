@@ -9,7 +9,7 @@ import pytest
 from stream.bench.measure import Drained, Measured
 from stream.bench.place import Kafka
 from stream.bench.processes import Usage
-from stream.bench.report import facts, rows, time_rows
+from stream.bench.report import TIME_HEAD, advice, facts, rows, time_rows
 from stream.bench.statistics import Histogram
 from stream.bench.steady import Steady
 from stream.bench.verdict import BY_EVENT, Verdict
@@ -70,7 +70,7 @@ def test_the_rows_are_those_that_articles_on_reliability_ask_for() -> None:
 
 
 def test_where_the_time_goes_adds_up_to_the_wall_but_for_the_commit() -> None:
-    found = {name: (us, share) for name, us, share, _, _ in time_rows(facts(measured(steady())))}
+    found = {name: (us, share) for name, us, share, *_ in time_rows(facts(measured(steady())))}
     assert found["decode"] == (0.5, 10.0)
     assert found["infer"] == (1.5, 30.0)
     assert found["poll and wait"] == (3.0, 60.0)
@@ -80,15 +80,26 @@ def test_where_the_time_goes_adds_up_to_the_wall_but_for_the_commit() -> None:
 
 def test_stages_have_percentiles_of_a_batch_where_a_steady_load_was_measured() -> None:
     (decode,) = [row for row in time_rows(facts(measured(steady()))) if row[0] == "decode"]
-    assert decode[3:] == (pytest.approx(1.0), pytest.approx(9.82))
+    assert decode[3:] == (pytest.approx(1.0), pytest.approx(9.1), pytest.approx(9.82))
     (without,) = [row for row in time_rows(facts(measured())) if row[0] == "decode"]
-    assert without[3:] == (None, None)
+    assert without[3:] == (None, None, None)
+    assert len(decode) == len(TIME_HEAD)
 
 
 def test_without_a_steady_load_there_is_neither_latency_nor_recovery() -> None:
     found = facts(measured())
     assert (found["latency"], found["recovery"], found["cpu"]["cores_at_rate"]) == (None, None, None)
     assert not any("latency" in what or "recovery" in what for what in numbers(found))
+
+
+def test_a_backlog_that_was_drained_at_once_is_told_with_one_that_is_large_enough() -> None:
+    found = facts(measured())
+    assert advice(found) is None
+    found["throughput"] |= {"events": 120, "wall_s": 0.06, "events_per_s": 2000}
+    told = advice(found)
+    assert told is not None
+    assert "120 events took 0.06 s" in told
+    assert "--events 20000 repeats the file" in told
 
 
 def test_a_load_that_was_too_much_is_told() -> None:
