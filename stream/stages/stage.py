@@ -64,6 +64,14 @@ class Project:
     def find(self, name: str) -> Path:
         """The path of a file or folder named in the pipeline file; need not exist."""
         for folder in (self.folder, self.folder.parent):
-            if (folder / name).exists():
+            if _exists(folder / name):
                 return folder / name
         return self.folder / name
+
+
+def _exists(path: Path) -> bool:
+    """False too for what can be no name, or is out of reach: whoever opens it says why."""
+    try:
+        return path.exists()
+    except OSError:
+        return False

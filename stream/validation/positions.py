@@ -54,6 +54,8 @@ def read_document(file: str, text: str) -> Document:
         raise ConfigurationError([Problem(f"this is not JSON: {error.msg}", place=place)]) from None
     except RecursionError:
         raise ConfigurationError([Problem("this JSON is nested too deeply", place=f"{file}:1:1")]) from None
+    except ValueError:
+        raise ConfigurationError([Problem("this JSON has a number that is too long", place=f"{file}:1:1")]) from None
     if text.count(",") > MAX_VALUES:
         raise ConfigurationError([Problem(f"this JSON has more than {MAX_VALUES} values", place=f"{file}:1:1")])
     line_starts = [0, *(match.end() for match in re.finditer("\n", text))]

@@ -41,7 +41,11 @@ class Expectation:
 
     @property
     def mostly(self) -> float:
-        return float(self.arguments.get("mostly", 1.0))
+        """Raises ConfigurationError for what is no number: GX takes an empty list for parameters to come."""
+        try:
+            return float(self.arguments.get("mostly", 1.0))
+        except (TypeError, ValueError):
+            raise self.mistake("mostly must be a number from 0 to 1", "mostly") from None
 
     def problem(self, message: str, argument: str = "") -> Problem:
         """A mistake in this expectation, at the place of the argument when that is given."""
