@@ -55,4 +55,4 @@ def _compute(seconds: float) -> None:
         pass
 
 
-TARGET: Final = Target("accidents", "", prepare, cpu_s=0.1, mebibytes=16, long=len(CASES), short=len(CASES))
+TARGET: Final = Target("accidents", "", prepare, cpu_s=0.3, mebibytes=16, long=len(CASES), short=len(CASES))
