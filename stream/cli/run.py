@@ -16,6 +16,7 @@ import typer
 
 from stream.cli.show import Output, OutputOption, as_json, as_table
 from stream.errors import ExitCode
+from stream.memory import limit_arenas
 
 if TYPE_CHECKING:
     from stream.summary import Summary
@@ -52,6 +53,7 @@ def command(
 
 def _run_one(path: Path, slot: int, until_caught_up: bool) -> Summary:
     faulthandler.enable()  # a crash in native code says where it was called from
+    limit_arenas(os.environ)
     # Until it runs there is nothing to finish. No exception: a native module that is being loaded turns one into
     # an ImportError of its own.
     _on_stop_signals(lambda: os._exit(ExitCode.DONE))

@@ -151,7 +151,8 @@ class Batch(BaseModel):
     wait_s: Annotated[float, Duration("0ms", "10s")] = Field(
         default=0.020,
         alias="wait",
-        description="How long a batch that is not full waits for more events; never while more are queued.",
+        description="How long a batch that is not full waits for more events, counted from when the one before was closed: "
+        "what comes after a pause goes at once, and a steady load makes one batch each `wait`.",
         examples=["20ms"],
     )
 

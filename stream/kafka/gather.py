@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
@@ -15,10 +15,15 @@ Partition = tuple[str, int]
 _MILLISECONDS: Final = itemgetter(1)
 
 
-def gather(messages: list[Message], group_metadata: Any = None, only_topic: str | None = None) -> Messages:
+def gather(
+    messages: list[Message],
+    group_metadata: Any = None,
+    only_topic: str | None = None,
+    stamps: Sequence[Int64s] = (),
+) -> Messages:
     """Messages without errors, as columns. Next offset = highest offset + 1 for each partition.
 
-    only_topic: all of them are of it, so that none needs to be asked.
+    only_topic: all of them are of it, so that none needs to be asked. stamps: their timestamps, if known already.
     """
     n = len(messages)
     topics, topic = _topics(messages) if only_topic is None else ((only_topic,), np.zeros(n, np.int32))
@@ -36,13 +41,18 @@ def gather(messages: list[Message], group_metadata: Any = None, only_topic: str 
         topic=topic,
         partition=partition,
         offset=offset,
-        # timestamp() is (type, ms); a type of 0 says there is none and gives -1
-        timestamp=np.fromiter(map(_MILLISECONDS, map(Message.timestamp, messages)), np.int64, n),
+        timestamp=np.concatenate(stamps) if stamps else timestamps(messages),
         flags=null_values * np.uint8(NULL_VALUE) + null_keys * np.uint8(NULL_KEY),
         headers=headers,
         next_offsets=next_offsets(topics, topic, partition, offset),
         group_metadata=group_metadata,
     )
+
+
+def timestamps(messages: list[Message]) -> Int64s:
+    """ms since the epoch; -1 where there is none, as for every error."""
+    # timestamp() is (type, ms); a type of 0 says there is none and gives -1
+    return np.fromiter(map(_MILLISECONDS, map(Message.timestamp, messages)), np.int64, len(messages))
 
 
 def next_offsets(topics: tuple[str, ...], topic: Any, partition: Any, offset: Int64s) -> dict[Partition, int]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, KafkaError, Message
 
-from stream.batch import Messages
+from stream.batch import Int64s, Messages
 from stream.kafka.assignment import Assignment
-from stream.kafka.gather import gather
+from stream.kafka.gather import gather, timestamps
 from stream.kafka.transport import EventCallback
 
 
@@ -22,6 +22,8 @@ class MessageIntake:
     on_event: EventCallback
     topics: Sequence[str]
     _kept: list[Message] = field(default_factory=list)
+    _stamps: list[Int64s] = field(default_factory=list)
+    """Those of _kept, in parts: asked for once, since they also tell if there is an error among the messages."""
 
     @property
     def events(self) -> int:
@@ -38,21 +40,30 @@ class MessageIntake:
         else:
             arrived = self.consumer.consume(most, wait_s)  # waits only while fewer than asked for are there
         if arrived:
-            self._kept = self._accept(arrived)
+            self._accept(arrived)
         return bool(arrived)
 
     def take(self) -> Messages:
         kept, self._kept = self._kept, []
-        return gather(kept, None, self.topics[0] if len(self.topics) == 1 else None)
+        stamps, self._stamps = self._stamps, []
+        return gather(kept, None, self.topics[0] if len(self.topics) == 1 else None, stamps)
 
-    def _accept(self, arrived: list[Message]) -> list[Message]:
-        if any(map(Message.error, arrived)):
-            errors = list(map(Message.error, arrived))
-            for message, error in zip(arrived, errors, strict=True):
-                if error is not None:
-                    self._tell(message, error)
-            arrived = [m for m, error in zip(arrived, errors, strict=True) if error is None]
-        return self.assignment.keep_owned(self._kept, arrived)
+    def _accept(self, arrived: list[Message]) -> None:
+        stamps = timestamps(arrived)
+        if stamps.min() < 0:  # an error has no timestamp (rd_kafka_message_timestamp); few events have none
+            arrived = self._without_errors(arrived)
+            stamps = timestamps(arrived)
+        kept = self.assignment.keep_owned(self._kept, arrived)
+        whole = len(kept) == len(self._kept) + len(arrived)
+        self._stamps = [*self._stamps, stamps] if whole else [timestamps(kept)]
+        self._kept = kept
+
+    def _without_errors(self, arrived: list[Message]) -> list[Message]:
+        errors = list(map(Message.error, arrived))
+        for message, error in zip(arrived, errors, strict=True):
+            if error is not None:
+                self._tell(message, error)
+        return [m for m, error in zip(arrived, errors, strict=True) if error is None]
 
     def _tell(self, message: Message, error: KafkaError) -> None:
         self.on_event((message.topic() or "", message.partition() or 0), message.offset() or 0, error)

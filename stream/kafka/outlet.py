@@ -28,9 +28,8 @@ class MessageOutlet:
 
     def __post_init__(self) -> None:
         self.trouble = TroubleLog(self.log)
-        logger = logging.Logger(self.log.name, logging.DEBUG)  # the guard needs what is not worth showing
-        logger.addHandler(self.trouble)
-        self._producer = Producer({**self.properties, "error_cb": self.on_error}, logger=logger)
+        # the guard needs what is not worth showing
+        self._producer = Producer({**self.properties, "error_cb": self.on_error}, logger=self.trouble)
 
     def init_transactions(self, timeout: float) -> None:
         self._producer.init_transactions(timeout)

@@ -20,6 +20,7 @@ Properties = dict[str, str | int | float | bool]
 ABOVE_TRANSACTION = "transaction timeout < session.timeout.ms < max.poll.interval.ms"
 CLASSIC = "classic"
 SOCKET_TIMEOUT_MS = 6000
+FEWEST_QUEUED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,8 @@ class ClientSettings:
         return {
             **self._shared("consumer"),
             **_CONSUMER,
+            # of each partition: the next batch, and one more. The client's 100,000 of small events are 40 MB of memory
+            "queued.min.messages": max(FEWEST_QUEUED, 2 * self.batch_events),
             **self._group(),
             **self._user(PRODUCER_ONLY),
             **_CONSUMER_OWNED,

@@ -34,6 +34,9 @@ _READER: Final[Properties] = {
     "auto.offset.reset": "error",
     "fetch.wait.max.ms": 50,
     "queued.max.messages.kbytes": 16_384,
+    # a small event in the queue is 400 bytes of memory; an empty queue is filled at once
+    "queued.min.messages": 2 * AT_A_TIME,
+    "fetch.queue.backoff.ms": 5,
 }
 _GONE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
 _REFUSED: Final = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.UNKNOWN_TOPIC_OR_PART})

@@ -20,7 +20,7 @@ class Client:
 
     def serve(self) -> None:
         for text in self.pending:
-            self.log.emit(logging.LogRecord("rdkafka", logging.INFO, "", 0, text, None, None))
+            self.log.log(logging.INFO, "%s [%s] %s", "FACILITY", "rdkafka#producer-1", text)
         self.pending.clear()
 
     def request(self, seconds: float = 0.001, line: str = "", error: Exception | None = None) -> Callable[[], None]:
@@ -107,7 +107,7 @@ def test_lines_that_nobody_is_shown_count_too_and_only_the_others_are_handed_on(
         (logging.INFO, "FAIL: refused"),
         (logging.INFO, "other"),
     ):
-        log.emit(logging.LogRecord("rdkafka", level, "", 0, text, None, None))
+        log.log(level, "%s", text)
     assert log.lines == 2
     assert caplog.messages == ["FAIL: refused", "other"]
 
