@@ -14,6 +14,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from stream.batch import Messages
 from stream.errors import FatalError, SystemicError, TransactionError
 from stream.kafka.assignment import Assignment
+from stream.kafka.filling import Filler
 from stream.kafka.gather import Partition
 from stream.kafka.guard import FENCED
 from stream.kafka.positions import Mark, Positions
@@ -45,6 +46,7 @@ class Source:
     settings: ClientSettings
     clock: Callable[[], float] = time.monotonic
     wall_clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
     assignment: Assignment = field(default_factory=Assignment)
     waiting: Waiting = field(default_factory=Waiting)
     client_error: Callable[[str, str], None] = lambda _client, _name: None
@@ -54,12 +56,13 @@ class Source:
     """Why no broker can be reached, until something is read again."""
     _fatal: KafkaError | None = None
     _refused: KafkaError | None = None
-    _mean_bytes: float = 1.0
     _consumer: Consumer = field(init=False)
     _intake: Intake = field(init=False)
     _positions: Positions = field(init=False)
+    _filler: Filler = field(init=False)
 
     def __post_init__(self) -> None:
+        self._filler = Filler(self.settings, self.clock, self.sleep)
         self._open()
 
     def reopen(self) -> None:
@@ -86,14 +89,30 @@ class Source:
         )
 
     def poll(self, wait_s: float = IDLE_POLL_S) -> Messages | None:
-        """The next batch: up to batch_events, batch_bytes, or what came within batch_wait_s of the first."""
+        """The next batch: up to batch_events, batch_bytes, or what came within batch_wait_s of the batch before."""
         self._wake()
+        self._filler.asked_again()
         self._intake.fetch(1, wait_s)
         if self._intake.events:
-            self._fill(self.clock() + self.settings.batch_wait_s)
+            self._filler.fill(self._intake)
+        read = self._intake.events
+        messages = self._take() if read else None
+        if not read:  # hundreds of times a second under a light load: the client tells of each end it comes to
+            self.require_alive()
+            self.assignment.advance({})
+        if self._refused is not None:
+            error, self._refused = self._refused, None
+            raise SystemicError("refused", f"consumer: {error}")  # what was read is noted: a rewind gets it back
+        if read:
+            self._away = ""
+        elif self._away:
+            away, self._away = self._away, ""
+            raise SystemicError("broker", f"consumer: {away}")
+        return messages
+
+    def _take(self) -> Messages | None:
         read = self._intake.take()
-        if len(read):
-            self._mean_bytes = max(1.0, len(read.values) / len(read))
+        self._filler.handed_out(read)
         self.require_alive()
         messages, early = self.waiting.split(read, self._now_ms())
         if len(messages):
@@ -101,14 +120,6 @@ class Source:
             messages = replace(messages, group_metadata=self.group_metadata())
         self.assignment.advance(messages.next_offsets)
         self._stand_at(early)
-        if self._refused is not None:
-            error, self._refused = self._refused, None
-            raise SystemicError("refused", f"consumer: {error}")  # what was read is noted: a rewind gets it back
-        if len(read):
-            self._away = ""
-        elif self._away:
-            away, self._away = self._away, ""
-            raise SystemicError("broker", f"consumer: {away}")
         return as_first_read(messages, self.waiting.tiers) if len(messages) else None
 
     def require_alive(self) -> None:
@@ -164,6 +175,7 @@ class Source:
 
     def rewind(self) -> dict[Partition, int]:
         """R5: back to the committed offsets wherever something was read; gives all committed offsets."""
+        self._filler.interrupted()
         committed = self._positions.committed(self.assignment.owned)
         read = {p: committed[p] for p in self.assignment.read if p in committed}
         self.seek({p: offset if offset >= 0 else self._positions.first(p) for p, offset in read.items()})
@@ -172,6 +184,7 @@ class Source:
 
     def serve(self, wait_s: float) -> None:
         """Stay in the group without reading: what arrives is dropped, to be read again after a rewind."""
+        self._filler.interrupted()
         deadline = self.clock() + wait_s
         while (left := deadline - self.clock()) > 0:
             self._intake.fetch(1, min(left, IDLE_POLL_S))
@@ -247,22 +260,6 @@ class Source:
 
     def _now_ms(self) -> int:
         return int(self.wall_clock() * 1000)
-
-    def _fill(self, deadline: float) -> None:
-        intake = self._intake
-        while (room := self._room()) > 0 and (wait := deadline - self.clock()) > 0:
-            if not intake.fetch(room, wait):
-                break
-
-    def _room(self) -> int:
-        """How many more events fit, judged by the mean size of the last batch and of this one."""
-        events = self._intake.events
-        more = self.settings.batch_events - events
-        if more <= 0:
-            return 0  # the usual end under a backlog: no message is asked for its size
-        size = self._intake.size
-        mean = max(self._mean_bytes, size / max(1, events))
-        return min(more, int((self.settings.batch_bytes - size) / mean))
 
     def _on_event(self, where: Partition, offset: int, error: KafkaError) -> None:
         """Events that librdkafka delivers among the messages."""
