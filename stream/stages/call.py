@@ -8,7 +8,8 @@
 The function gets a pyarrow.RecordBatch and returns one with as many rows, in the same order, that has
 the columns of `adds`. It may raise PoisonError (this event will never pass) or TransientError (it may
 pass later) from stream.errors: the batch is halved until the guilty events are found. Any other
-exception ends the process, as it is a defect of the function.
+exception ends the process, as it is a defect of the function; what it says is not shown, since it may hold
+values of events, but where it was raised is.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import importlib
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,7 +29,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 from stream.batch import Batch, Result, resolve
-from stream.errors import ConfigurationError, Problem, ProcessError
+from stream.errors import ConfigurationError, Problem, ProcessError, StreamError
 from stream.stages.arrow_types import plain
 from stream.stages.expression import paths_of
 from stream.stages.retry import Retry
@@ -87,17 +89,31 @@ class Call:
         return frozenset(self._columns)
 
     def apply(self, batch: Batch) -> Result:
-        """Raises what the function raises, and ProcessError when it does not return what it declared."""
+        """Raises PoisonError and its like as the function does; ProcessError for another exception, or when it does
+        not return what it declared.
+        """
         arrays = [batch.column(path) for path in self._columns]
         given = pa.RecordBatch.from_arrays(arrays, names=list(self._columns))
         with _importable(self._folders):
-            returned = self._function(given)
+            returned = self._called(given)
         return Result(batch.with_columns(self._checked(given, returned)))
 
     def explain(self) -> list[str]:
         """The function, what it gets and what it adds."""
         added = ", ".join(f"{name}: {type_}" for name, type_ in self._adds.items())
         return [f"{self._label}({', '.join(self._columns)}) adds {added}"]
+
+    def _called(self, given: pa.RecordBatch) -> Any:
+        try:
+            return self._function(given)
+        except (StreamError, MemoryError):
+            raise
+        except Exception as error:
+            defect = self._broken(
+                f"raised {type(error).__name__}; its text may hold values of events, and is not shown"
+            )
+            defect.add_note("".join(traceback.format_tb(error.__traceback__)[1:]).rstrip())
+            raise defect from None
 
     def _checked(self, given: pa.RecordBatch, returned: Any) -> dict[str, pa.Array]:
         """The declared columns out of what the function returned."""

@@ -190,8 +190,14 @@ def test_an_event_that_may_pass_later_is_found_by_halving(call, make_batch):
 
 
 def test_a_defect_of_the_function_is_not_swallowed(call, make_batch):
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ProcessError, match="raised ZeroDivisionError; its text may hold values") as defect:
         call("defect").apply(make_batch(COLUMNS))
+    (frames,) = defect.value.__notes__
+    assert frames.startswith('  File "')
+    assert "in defect" in frames, "where, in the function's own file"
+    assert "division" not in frames
+    assert defect.value.__cause__ is None
+    assert defect.value.__suppress_context__
 
 
 def test_a_function_may_import_what_stands_beside_it_when_it_runs(call, make_batch):
