@@ -22,6 +22,8 @@ ANSWERED: Final = "answered"
 CREDENTIALS_REFUSED: Final = "credentials"
 GIVEN_UP: Final = "given_up"
 """Outcomes of a call that are no reason of a verdict."""
+MAX_ANSWERS_BYTES: Final = 33_554_432
+"""Read answers stay in memory until their batch is done: a small event may be answered with a large text."""
 Rows = tuple[int, ...]
 """Rows of the batch that one call is made for."""
 
@@ -58,12 +60,16 @@ class Nobody:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """timeout_s: of a call. budget_s: of a batch. wait_s: the longest Retry-After that is honoured at once."""
+    """timeout_s: of a call. budget_s: of a batch. wait_s: the longest Retry-After that is honoured at once.
+
+    answers_bytes: of a batch; beyond it no further call is made, what is left is read again with the next batch.
+    """
 
     timeout_s: float = 10.0
     budget_s: float = 30.0
     concurrency: int = 8
     wait_s: float = 30.0
+    answers_bytes: int = MAX_ANSWERS_BYTES
 
 
 @dataclass(slots=True)
@@ -122,6 +128,7 @@ class _Run:
     deadline: float
     queue: deque[Rows]
     found: dict[int, Verdict] = field(default_factory=dict)
+    answered_bytes: int = 0
 
     async def work_through(self) -> None:
         """Raises SystemicError as soon as the breaker opens; calls under way are given up."""
@@ -179,7 +186,10 @@ class _Run:
         verdict = await self._called(self.task.request(rows), timeout_s)
         if verdict.wait_s is not None:
             caller.pace.close(min(verdict.wait_s, caller.limits.wait_s))
-        return self._split(verdict, rows) if verdict.kind is Kind.ANSWERED else verdict
+        if verdict.kind is not Kind.ANSWERED:
+            return verdict
+        self.answered_bytes += len(verdict.body)
+        return self._split(verdict, rows)
 
     async def _called(self, request: Request, timeout_s: float) -> Verdict:
         caller = self.caller
@@ -201,8 +211,10 @@ class _Run:
             return poison(error.reason, error.detail)
 
     async def _turn(self) -> bool:
-        """Wait until a call may be made; False when that is too late for this batch."""
+        """Wait until a call may be made; False when that is too late, or too much, for this batch."""
         pace = self.caller.pace
+        if self.answered_bytes >= self.caller.limits.answers_bytes:
+            return False
         while not self.caller.hurried and (wait_s := pace.reserve(self.deadline)) is not None:
             if wait_s <= 0:
                 return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 import httpx2
 import pytest
@@ -231,6 +232,17 @@ def test_a_defect_is_not_swallowed(make_stage) -> None:
 def test_poison_does_not_open_the_breaker(make_stage) -> None:
     stage, _, _ = make_stage(lambda r: status(422), breaker=2)
     assert set(outcome(stage.apply(batch_of(list(range(10))))).values()) == {(POISON, "refused")}
+
+
+def test_answers_beyond_what_a_batch_may_hold_are_left_for_the_next_one(make_stage) -> None:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, json={**doubled(request), "more": "x" * 1000})
+
+    stage, service, _ = make_stage(answer, concurrency=1)
+    stage._caller.limits = replace(stage._caller.limits, answers_bytes=2500)
+    assert outcome(stage.apply(batch_of(list(range(10))))) == dict.fromkeys(range(3, 10), (UNTRIED, "budget"))
+    assert len(service.requests) == 3
+    assert outcome(stage.apply(batch_of([7, 8]))) == {}, "each batch has all of it"
 
 
 class Watching:
