@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from stream.avro import DirectorySchemas, EventReader, EventWriter, RegistrySchemas, Schema, SchemaStore, load_schema
 from stream.config import Config, examine
+from stream.config.rules import whole_number
 from stream.errors import ConfigurationError, Problem
 from stream.pipeline import Condition, Output, Pipeline
 from stream.stages import kind
@@ -89,7 +90,7 @@ def open_pipeline(
 
 def max_event_bytes(config: Config) -> int:
     """Of key, value and headers of one output together: what the producer takes; more is its event's failure."""
-    return int(str(config.environment.kafka.get("message.max.bytes", MAX_MESSAGE_BYTES))) - HEADROOM_BYTES
+    return (whole_number(config.environment, "message.max.bytes") or MAX_MESSAGE_BYTES) - HEADROOM_BYTES
 
 
 def schema_store(config: Config, known: Sequence[Schema] = ()) -> SchemaStore:

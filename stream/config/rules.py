@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from stream.config.environment import Environment
 from stream.config.kafka_properties import (
@@ -17,6 +18,9 @@ from stream.stages import NEEDS_RETRY
 from stream.stages.retry import Retry
 from stream.units import format_duration
 
+MAX_DIGITS: Final = 10
+"""Of a number that librdkafka takes."""
+
 
 def broken_rules(file: PipelineFile, environment: Environment) -> Iterator[Problem]:
     """What each value alone does not show."""
@@ -27,6 +31,7 @@ def broken_rules(file: PipelineFile, environment: Environment) -> Iterator[Probl
     yield from _timeouts(file, environment)
     yield from _retries(file)
     yield from _budgets(file, environment)
+    yield from _sizes(environment)
 
 
 def _topics(file: PipelineFile) -> Iterator[Problem]:
@@ -156,6 +161,20 @@ def _milliseconds(environment: Environment, name: str, default: int) -> int | Pr
     given = environment.kafka.get(name)
     if given is None:
         return default
-    if not str(given).isdecimal():
-        return Problem(f"{variable(name)} must be a whole number of milliseconds, not '{given}'", place="environment")
-    return int(str(given))
+    return whole_number(environment, name) or Problem(
+        f"{variable(name)} must be a whole number of milliseconds, not '{given}'", place="environment"
+    )
+
+
+def _sizes(environment: Environment) -> Iterator[Problem]:
+    """librdkafka would say it too, but not before the pipeline is put together with it."""
+    name = "message.max.bytes"
+    if name in environment.kafka and whole_number(environment, name) is None:
+        given = environment.kafka[name]
+        yield Problem(f"{variable(name)} must be a whole number of bytes, not '{given}'", place="environment")
+
+
+def whole_number(environment: Environment, name: str) -> int | None:
+    """A property of librdkafka as a number from 1 on; None when it is not given, or is none."""
+    given = str(environment.kafka.get(name, ""))
+    return int(given) or None if given.isdecimal() and len(given) <= MAX_DIGITS else None

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from fuzz.mutations import as_json, changed, damaged, scribbled, tree_of
+from fuzz.mutations import EXTREMES, TEXTS, as_json, changed, damaged, scribbled, tree_of
 from fuzz.target import INPUTS, Judge, Target, check_told
 from fuzz.yaml_text import PIECES, bomb, styled
 
@@ -24,7 +24,9 @@ ROOT: Final = Path(__file__).resolve().parents[3]
 NAME: Final = "pipeline.yaml"
 OPENED: Final = 0.1
 """Share of the cases in which what the file names is opened too."""
-ENVIRON: Final = {"STREAM_INSTANCE": "one", "STREAM_SCHEMA_REGISTRY_URL": "http://127.0.0.1:1"}
+NUMBERS: Final = tuple(
+    f"STREAM_KAFKA_{name}" for name in ("SESSION_TIMEOUT_MS", "MAX_POLL_INTERVAL_MS", "MESSAGE_MAX_BYTES")
+)
 
 
 def prepare() -> Judge:
@@ -44,7 +46,7 @@ def prepare() -> Judge:
         content = _content(random, valid, trees, words)
         path.write_bytes(content)
         counts[INPUTS] += 1
-        environ = ENVIRON if random.random() < 0.3 else {}
+        environ = _environ(random) if random.random() < 0.3 else {}
         examined = examine(path, environ, host_name="host", terminal=False)
         if examined.problems or examined.config is None:
             counts["refused"] += 1
@@ -52,16 +54,25 @@ def prepare() -> Judge:
         if examined.config is not None:
             as_json(tree_of(examined.config.resolved()))
         if random.random() < OPENED:
-            _open(path, counts)
+            _open(path, environ, counts)
 
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return judge
 
 
-def _open(path: Path, counts: Counter[str]) -> None:
+def _environ(random: Random) -> dict[str, str]:
+    """A registry that nobody answers for, and numbers of librdkafka that the rules look at."""
+    environ = {"STREAM_INSTANCE": "one"}
+    if random.random() < 0.3:
+        environ["STREAM_SCHEMA_REGISTRY_URL"] = "http://127.0.0.1:1"
+    values = [text for text in TEXTS if text.isprintable()] + [str(number) for number in EXTREMES] + ["9" * 5000]
+    return environ | {name: random.choice(values) for name in random.sample(NUMBERS, random.choice((0, 1, 3)))}
+
+
+def _open(path: Path, environ: dict[str, str], counts: Counter[str]) -> None:
     """With the schemas, suites and models that the file names."""
     try:
-        _, pipeline = open_pipeline(path, {}, offline=True)
+        _, pipeline = open_pipeline(path, environ, offline=True)
     except ConfigurationError as error:
         counts["refused when opened"] += 1
         check_told(error)
