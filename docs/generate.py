@@ -17,18 +17,21 @@ from pathlib import Path
 from typing import Final
 
 from stream.chaos.results import Results, faults_table, kinds_table, runs_table, totals_table, verifiers_table
+from stream.cli.reference import commands_section
 from stream.config import configuration_table, environment_table, json_schema
 from stream.metrics import metrics_table
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-README: Final = ROOT / "README.md"
+CONFIGURATION: Final = ROOT / "docs" / "configuration.md"
+METRICS: Final = ROOT / "docs" / "metrics.md"
 RELIABILITY: Final = ROOT / "docs" / "reliability.md"
 EXACTLY_ONCE: Final = ROOT / "docs" / "exactly-once.md"
-DOCUMENTS: Final = (README, RELIABILITY, EXACTLY_ONCE)
+DOCUMENTS: Final = (CONFIGURATION, METRICS, RELIABILITY, EXACTLY_ONCE)
 SCHEMA: Final = ROOT / "docs" / "pipeline.schema.json"
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "configuration": configuration_table,
     "environment": environment_table,
+    "commands": commands_section,
     "metrics": metrics_table,
     "kinds": kinds_table,
     "totals": lambda: totals_table(results()),

@@ -1,7 +1,7 @@
 """The pipeline file as models: what may be written, what it means, what holds when it is not.
 
 Field descriptions are what an editor shows, what `docs/pipeline.schema.json` says and what the
-README's configuration table is made of.
+table of docs/configuration.md is made of.
 """
 
 from __future__ import annotations
@@ -151,8 +151,8 @@ class Batch(BaseModel):
     wait_s: Annotated[float, Duration("0ms", "10s")] = Field(
         default=0.020,
         alias="wait",
-        description="How long a batch that is not full waits for more events, counted from when the one before was closed: "
-        "what comes after a pause goes at once, and a steady load makes one batch each `wait`.",
+        description="How long a batch that is not full waits for more events, counted from when the one before was"
+        " closed: what comes after a pause goes at once, and a steady load makes one batch each `wait`.",
         examples=["20ms"],
     )
 

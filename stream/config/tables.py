@@ -10,6 +10,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from stream.config.environment import REGISTRY_VARIABLES, VARIABLES, Variable
+from stream.config.key_types import type_text
 from stream.config.pipeline_file import (
     Batch,
     DeadLetter,
@@ -22,7 +23,7 @@ from stream.config.pipeline_file import (
 from stream.stages import kind
 from stream.stages.retry import Retry
 
-Row = tuple[str, str, str]
+Row = tuple[str, ...]
 
 _PARTS: Final[tuple[type[BaseModel], ...]] = (Batch, DeadLetter, Failures, Group, Limit, Retry, Transaction)
 """Parts of the file that may be left out whole."""
@@ -56,8 +57,8 @@ def json_schema() -> dict[str, Any]:
 
 
 def configuration_table() -> str:
-    """Markdown: every key of the pipeline file, its default and its meaning."""
-    return _markdown(("Key", "Default", "Meaning"), list(_keys(json_schema())))
+    """Markdown: every key of the pipeline file, its type, its default and its meaning."""
+    return _markdown(("Key", "Type", "Default", "Meaning"), list(_keys(json_schema())))
 
 
 def environment_table() -> str:
@@ -96,7 +97,8 @@ def _below(path: str, found: dict[str, Any], root: dict[str, Any], *, required: 
     if "$ref" in inner:
         inner = root["$defs"][inner["$ref"].rsplit("/", 1)[1]]
     if "properties" not in inner:
-        yield _row(path, {**found, **inner}, "required" if required else _default(path, found))
+        told = {**inner, **found, "description": {**found, **inner}.get("description", "")}
+        yield _row(path, told, "required" if required else _default(path, found))
         return
     path += "[]" if "items" in found else ""
     for name, below in inner["properties"].items():
@@ -104,7 +106,7 @@ def _below(path: str, found: dict[str, Any], root: dict[str, Any], *, required: 
 
 
 def _row(path: str, found: dict[str, Any], default: str) -> Row:
-    return f"`{path}`", default, " ".join(found.get("description", "").split())
+    return f"`{path}`", type_text(found), default, " ".join(found.get("description", "").split())
 
 
 def _default(path: str, found: dict[str, Any]) -> str:
@@ -115,7 +117,7 @@ def _default(path: str, found: dict[str, Any]) -> str:
 
 
 def _markdown(head: Row, rows: list[Row]) -> str:
-    lines = [head, ("---", "---", "---"), *rows]
+    lines = [head, ("---",) * len(head), *rows]
     return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in lines)
 
 

@@ -1,6 +1,7 @@
 """The commands of a documentation page, and how they are run: in their order, in one shell, in a scratch project.
 
-In a ```console block the lines after "$ " are commands ("> " goes on with one); a ```sh block is commands alone.
+In a ```console block the lines after "$ " are commands ("> " goes on with one); a ```sh block is commands alone. A
+block of any other language behind the comment <!-- file: NAME --> is a file, written when its turn comes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 PROJECT: Final = ("pipelines", "schemas", "suites", "models", "examples", "tests/data")
 """What a page finds in its working directory, as in the repository: copies, which it may change."""
-FENCE: Final = re.compile(r"^```(console|sh|bash|shell)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FENCE: Final = re.compile(r"^(?:<!-- file: (\S+) -->\n)?```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+SHELLS: Final = ("console", "sh", "bash", "shell")
 PAGE_S: Final = 240.0
 """Longest time of one page."""
 SHIM: Final = '#!/bin/sh\nexec "{python}" {arguments} "$@"\n'
@@ -40,15 +42,23 @@ class Command:
 
 
 def commands(page: str, text: str) -> list[Command]:
-    """Every command of a page, in order."""
+    """Every command of a page, in order; writing a file is one too."""
     found = []
     for block in FENCE.finditer(text):
-        first = text[: block.start(2)].count("\n") + 1
-        if block[1] == "console":
-            found += _prompted(page, first, block[2])
-        else:
-            found.append(Command(page, first, block[2].strip()))
+        file, language, content = block.groups()
+        first = text[: block.start(3)].count("\n") + 1
+        if file:
+            found.append(Command(page, first, _writing(file, content)))
+        elif language == "console":
+            found += _prompted(page, first, content)
+        elif language in SHELLS:
+            found.append(Command(page, first, content.strip()))
     return found
+
+
+def _writing(file: str, content: str) -> str:
+    """As a person saves a block of the page."""
+    return f"mkdir -p {Path(file).parent} && cat > {file} <<'END OF THE BLOCK'\n{content}END OF THE BLOCK"
 
 
 def _prompted(page: str, first: int, block: str) -> list[Command]:

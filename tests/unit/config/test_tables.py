@@ -86,15 +86,33 @@ def test_defaults_are_shown_as_people_write_them(schema):
 
 def test_the_configuration_table_has_every_key_with_default_and_meaning():
     rows = [line.split(" | ") for line in configuration_table().splitlines()]
-    assert rows[0] == ["| Key", "Default", "Meaning |"]
-    assert all(len(row) == 3 for row in rows[2:])
-    assert all(len(row[2]) > 10 for row in rows[2:])
-    keys = {row[0].removeprefix("| "): row[1] for row in rows[2:]}
+    assert rows[0] == ["| Key", "Type", "Default", "Meaning |"]
+    assert all(len(row) == 4 for row in rows[2:])
+    assert all(len(row[3]) > 10 for row in rows[2:])
+    keys = {row[0].removeprefix("| "): row[2] for row in rows[2:]}
     assert keys["`batch.wait`"] == "`20ms`"
     assert keys["`input.topic`"] == keys["`outputs[].schema`"] == keys["`stages`"] == "required"
     assert keys["`failures.dead_letter.topic`"] == "`<pipeline>.dlq`"
     assert keys["`failures.retry.delays`"] == "none"
     assert all(any(key.startswith(f"`stages[].{kind}") for key in keys) for kind in KINDS)
+
+
+def test_the_type_of_a_key_is_told_in_words():
+    rows = [line.split(" | ") for line in configuration_table().splitlines()]
+    types = {row[0].removeprefix("| "): row[1] for row in rows[2:]}
+    assert types["`batch.wait`"] == "duration"
+    assert types["`batch.bytes`"] == "size"
+    assert types["`batch.events`"] == "integer, 1 to 1000000"
+    assert types["`failures.dead_letter.limit.ratio`"] == "number, over 0 to 1"
+    assert types["`failures.retry.delays`"] == "list of duration"
+    assert types["`group.protocol`"] == "`classic` or `consumer`"
+    assert types["`input.topic`"] == "text or list of text"
+    assert types["`input.start`"] == "`earliest` or `latest` or time with zone"
+    assert types["`stages[].http.rate`"] == "rate"
+    assert types["`outputs[].when`"] == "SQL expression"
+    assert types["`stages[].transform`"] == "mapping to SQL expression"
+    assert types["`stages[].infer.inputs`"] == "mapping to list of text"
+    assert all(types.values())
 
 
 def test_no_cell_of_a_table_is_swallowed_as_html():
