@@ -11,10 +11,12 @@ from bench.codec import codec_table
 from bench.committed import Facts, read
 from bench.latency import latency_table
 from bench.memory import memory_table
+from bench.reference import reference_table
 from bench.report import comparison
 from bench.settings import settings_table
 
 TABLES: Final[Mapping[str, Callable[[Facts], str]]] = {
+    "reference": reference_table,
     "fresh": comparison,
     "fresh_trees": comparison,
     "warm": comparison,

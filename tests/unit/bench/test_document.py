@@ -41,7 +41,7 @@ def test_every_kind_of_result_has_a_place_in_the_document_and_a_table(document: 
     shown = {found[2] for found in document.MARKED.finditer(document.DOCUMENT.read_text("utf-8"))}
     assert shown == {*tables.TABLES, document.BARS}
     committed = {file.stem for file in document.RESULTS.glob("*.json")}
-    assert committed <= {*tables.TABLES, "reference", "holds"}
+    assert committed <= {*tables.TABLES, "holds"}
 
 
 def test_a_table_takes_the_place_of_what_was_there(document: ModuleType, tmp_path: Path) -> None:
