@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -28,18 +27,14 @@ import pyarrow as pa
 from stream.batch import META_SCHEMA, Batch, resolve
 from stream.errors import ConfigurationError, PoisonError
 from stream.stages.arrow_types import plain
-from stream.stages.sql_words import OPERATORS, forbidden, identifiers, is_operator, tokens
+from stream.stages.sql_bounds import MAX_EXPRESSION, out_of_bounds
+from stream.stages.sql_words import forbidden, identifiers, tokens
 from stream.suggestion import did_you_mean
 
 if TYPE_CHECKING:
     import polars as pl
 
 REASON: Final = "expression"
-MAX_EXPRESSION: Final = 10_000
-MAX_OPERATORS: Final = 200
-"""Of one expression: each may stand inside of the one before, and polars takes time and stack for that."""
-MAX_BRACKETS: Final = 50
-"""Inside of each other."""
 MAX_LISTED: Final = 30
 MAX_PADDED: Final = 10_000
 """Characters that lpad and rpad may fill up to."""
@@ -99,8 +94,8 @@ class Expression:
 
 def compile(text: str, schema: pa.Schema) -> Expression:
     """Check an expression against the columns it may read. Raises ConfigurationError with all that is wrong."""
-    if reason := _out_of_bounds(text):
-        raise ConfigurationError([reason])
+    if reason := out_of_bounds(text):
+        raise ConfigurationError([reason if len(text) > MAX_EXPRESSION else _told(text, reason)])
     if refused := list(forbidden(text)):
         raise ConfigurationError(
             [
@@ -117,25 +112,6 @@ def compile(text: str, schema: pa.Schema) -> Expression:
         return Expression(text, columns, field.type, field.nullable, plan)
     plan, found = _typed(text, plan, columns, schema)
     return Expression(text, columns, plain(found), _may_be_null(_tree(plan), schema), plan)
-
-
-def _out_of_bounds(text: str) -> str:
-    if len(text) > MAX_EXPRESSION:
-        return f"an expression of more than {MAX_EXPRESSION} characters"
-    if not text.isascii() and text != text.encode(errors="ignore").decode():
-        return _told(text, "it holds half of a surrogate pair, which is no text")
-    found = tokens(text)
-    words = Counter(token.text.lower() for token in found if token.kind == "word")
-    if words["case"] != words["end"]:  # polars' parser tries each way to read what has no end
-        return _told(text, "each case needs its end")
-    operators = sum(t.text.lower() in OPERATORS if t.kind == "word" else is_operator(t) for t in found)
-    if operators > MAX_OPERATORS:
-        return _told(text, f"more than {MAX_OPERATORS} operators; `a in (1, 2, 3)` asks for many values with one")
-    depth = deepest = 0
-    for token in found:
-        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(token.text, 0)
-        deepest = max(deepest, depth)
-    return _told(text, f"more than {MAX_BRACKETS} brackets inside each other") if deepest > MAX_BRACKETS else ""
 
 
 def compile_condition(text: str, schema: pa.Schema) -> Expression:
