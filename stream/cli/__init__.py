@@ -30,7 +30,7 @@ COMMANDS: Final[dict[str, str]] = {
     "process": "Run a pipeline over a file, without Kafka.",
     "bench": "Measure a pipeline on events of your own: throughput, latency, error rate, recovery, CPU, memory.",
     "topics": "Show the topics a pipeline needs, and create what is missing.",
-    "produce": "Write the rows of a file to a topic as Avro events.",
+    "produce": "Write the rows of a file, or the demonstration's flights, to a topic as Avro events.",
     "tail": "Show the events of a topic, decoded.",
     "dlq": "Dead letters: look at them, send them again, discard them.",
     "kafka": "A real Apache Kafka for a laptop, from pip packages alone (extra `devkafka`).",
