@@ -21,6 +21,7 @@ class Harm(enum.StrEnum):
     UNEXPECTED = "aborted input processed"
     STUCK = "no progress"
     ENDED = "the worker ends"
+    FENCED = "workers fence each other"
     MISCOUNTED = "counts differ from what is there"
     KEYS = "keys lost"
     EARLY = "tried before it is due"
@@ -253,7 +254,7 @@ BUGS: Final[Sequence[Bug]] = (
         "stream/kafka/settings.py:Slot.__str__",
         "all workers have the same static member id and transactional id",
         "two workers",
-        Harm.ENDED,
+        Harm.FENCED,
         also=(
             "acceptance/test_worker_process.py::test_a_stopped_worker_finishes_leaves_and_another_has_its_partitions_at_once",
         ),

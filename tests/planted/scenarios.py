@@ -122,6 +122,7 @@ def two_workers(t: Trial) -> None:
     p.produce(range(200, 3000))
     t.reach(p, 3000, *workers)
     t.until(lambda: all(_caught_up(worker) for worker in workers), "both caught up", *workers)
+    t.judge_fences(*workers)
     t.stop(*workers)
     t.judge(p, range(3000))
 

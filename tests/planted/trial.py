@@ -146,6 +146,12 @@ class Trial:
         if told != events:
             self.note(Harm.MISCOUNTED, f"{Harm.MISCOUNTED}: {told} counted of {events}")
 
+    def judge_fences(self, *workers: Worker) -> None:
+        """Nobody took another one's seat in the group."""
+        said = [line["message"] for worker in workers for line in worker.lines()]
+        if fences := sum(text.startswith("making a new consumer") for text in said):
+            self.note(Harm.FENCED, f"{Harm.FENCED}: {fences} times")
+
     def _name(self, base: str) -> str:
         return f"{base}-{self.bug or 'control'}"
 
