@@ -180,6 +180,7 @@ class Session:
         return self.source.assignment.standing_by()
 
     def close(self) -> None:
+        self._committer.close()
         self._drop_sink()
         self.source.close()
 

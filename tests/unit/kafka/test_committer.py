@@ -73,3 +73,36 @@ def test_too_many_that_hang_end_the_process(gate: threading.Event) -> None:
     committer.begin(lambda: hang(gate))
     with pytest.raises(FatalError, match=f"{MAX_ABANDONED + 1} of them hang"):
         committer.finish(0)
+
+
+def test_one_thread_serves_all_transactions_and_ends_when_it_is_closed() -> None:
+    committer, threads = Committer(), []
+
+    def transaction() -> float:
+        threads.append(threading.current_thread())
+        return 0.0
+
+    for _ in range(3):
+        committer.begin(transaction)
+        committer.finish()
+    committer.close()
+    threads[0].join(10)
+    assert len(set(threads)) == 1
+    assert not threads[0].is_alive()
+
+
+def test_the_thread_of_an_abandoned_transaction_ends_when_its_call_returns(gate: threading.Event) -> None:
+    committer, threads, begun = Committer(), [], threading.Event()
+
+    def transaction() -> float:
+        threads.append(threading.current_thread())
+        begun.set()
+        return hang(gate)
+
+    committer.begin(transaction)
+    assert begun.wait(10)
+    with pytest.raises(TransactionError):
+        committer.finish(0)
+    gate.set()
+    threads[0].join(10)
+    assert not threads[0].is_alive()
