@@ -25,11 +25,11 @@ PROFILES: Final[Mapping[str, Sequence[str]]] = {
     "kills": ("--faults=kill", "--brokers=1", "--workers=3", "--minutes=8", "--every=2.5", "--rate=2500"),
     "brokers": ("--faults=broker-kill", "--brokers=3", "--workers=2", "--minutes=8", "--every=4", "--rate=1000"),
     "failpoints": ("--faults=failpoint", "--brokers=1", "--workers=3", "--minutes=11", "--every=6", "--rate=1000"),
-    "spaced": ("--faults=kill,stop,leave", "--brokers=1", "--workers=3", "--minutes=11", "--every=12", "--rate=1000"),
+    "spaced": ("--faults=kill,stop,leave", "--brokers=1", "--workers=3", "--minutes=8", "--every=12", "--rate=1000"),
     "all": ("--brokers=3", "--workers=3", "--minutes=11", "--every=4", "--rate=1000"),
     "consumer": (
         *("--protocol=consumer", "--faults=kill,stop,leave,join,failpoint,cut,hold", "--brokers=1"),
-        *("--workers=3", "--minutes=11", "--every=3", "--rate=1000"),
+        *("--workers=3", "--minutes=8", "--every=3", "--rate=1000"),
     ),
 }
 LONGEST_S: Final = 14 * 60 + 30
