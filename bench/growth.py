@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -66,7 +67,7 @@ def main() -> int:
     for result in _run([case for name in given.series.split(",") for case in SERIES[name]], given.events):
         found.append(result)
         say(json.dumps(result))
-    about = facts()
+    about = facts(transport=os.environ.get("STREAM_TRANSPORT", "python"))
     write(given.output, "growth", {**about, "results": found}, table(found, about))
     return 0 if all(result["verified"] for result in found) else 1
 
@@ -77,7 +78,7 @@ def table(results: Sequence[dict[str, Any]], about: Facts) -> str:
         "Growth",
         HEAD,
         [_row(result) for result in results],
-        [measured_on(about), f"One worker, {about.get('transport', 'Python')} transport; first poll to last commit."],
+        [measured_on(about), f"One worker, {about['transport']} transport; first poll to last commit."],
     )
 
 
