@@ -10,7 +10,7 @@ SEEDS  ?= 1
 VERSION ?= 0.1.0
 
 .DEFAULT_GOAL := help
-.PHONY: help install test check lint types unit acceptance chaos planted planted-quick late-requests chaos-long verifiers demo bench bench-all bench-growth docs clean fuzz fuzz-quick sanitize tools watch test-deploy compose image images container constraints wheel wheel-test
+.PHONY: help install test check lint types unit acceptance chaos planted planted-quick late-requests chaos-long verifiers demo bench bench-all bench-growth docs clean fuzz fuzz-quick sanitize tools watch test-deploy compose namespaces image images container constraints wheel wheel-test
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -71,10 +71,14 @@ verifiers: install  ## Kafka's own copier and a worker in its place, under the s
 watch: install tools  ## the demonstration with Prometheus, Alertmanager and the boards, until Ctrl-C; no Docker
 	$(BIN)/python -m deploy.monitoring.watch $(ARGS)
 
-test-deploy: install tools  ## the compose file's services by hand (Linux, as root); every alert driven by its cause (15 minutes)
+test-deploy: install tools namespaces  ## the compose file's services by hand (Linux, as root); every alert driven by its cause (15 minutes)
 	$(BIN)/pytest tests/compose tests/deploy $(ARGS)
 
-compose: install tools  ## the compose file's services by hand, without Docker (Linux, as root)
+namespaces:
+	@for tool in ip unshare nsenter setpriv curl wget; do command -v $$tool > /dev/null || missing=yes; done; \
+	test -z "$$missing" || (apt-get update -qq && apt-get install -y -qq --no-install-recommends iproute2 util-linux curl wget)
+
+compose: install tools namespaces  ## the compose file's services by hand, without Docker (Linux, as root)
 	$(BIN)/pytest tests/compose $(ARGS)
 
 image:  ## the container image, by docker: stream-inference:0.1.0 and :latest (VERSION=...)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 from acceptance.running import Project, Worker, wait_until
-from container.engine import ROOT, Engine, await_exit
+from container.engine import LIMITS, ROOT, Engine, await_exit
 
 MEGABYTE: Final = 1_000_000
 LARGEST: Final = 730 * MEGABYTE
@@ -112,6 +112,23 @@ def test_real_events_over_a_killed_and_replaced_container(
     assert await_exit(replaced) == 0, "SIGTERM is heard by the worker, which finishes its batch"
     assert "draining" in replaced.tail()
     tiny.verify(range(EVENTS))
+
+
+def test_a_container_that_is_started_again_is_the_same_worker(engine: Engine, image: str) -> None:
+    """Its host name is what STREAM_INSTANCE is by default, as docker-compose.yml leaves it."""
+    names = [f"again-{number}" for number in range(2)]
+    look = ["--entrypoint=/opt/stream/bin/python", "--network=none"]
+    ask = ["-I", "-c", "import socket; print(socket.gethostname())"]
+    said = []
+    for name in names:
+        first = engine.ask("run", *LIMITS, "--name", name, *look, image, *ask)
+        again = engine.ask("start", "--attach", name)
+        assert first.returncode == 0, first.stderr
+        assert again.returncode == 0, again.stderr
+        assert first.stdout == again.stdout, "the same host name"
+        said.append(first.stdout)
+        engine.ask("rm", "--force", name)
+    assert said[0] != said[1], "another one for each"
 
 
 def test_a_wrong_configuration_ends_the_container_with_2_and_says_why(
