@@ -34,6 +34,8 @@ from stream.avro.types import (
 
 MAX_TYPES: Final = 10_000
 """Types of a schema with every use of a named type spelled out."""
+MAX_FIXED_BYTES: Final = 65_536
+"""Of a fixed: in a column a null of it takes as much as a value."""
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LOGICAL: Final = {
     "date": "int",
@@ -159,8 +161,12 @@ class Builder:
 
     def _fixed(self, json: Any, path: Path, full: str, aliases: tuple[str, ...]) -> Type:
         size = json.get("size")
-        if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < 2**31:
+        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
             return self._fault(path, 'a fixed needs "size", a whole number of bytes')
+        if size > MAX_FIXED_BYTES:
+            return self._fault(
+                path, f'a fixed of more than {MAX_FIXED_BYTES} bytes; "bytes" takes as many as there are'
+            )
         return Fixed(full, size, aliases, _fixed_logical(json, size))
 
     def _fields(self, json: Any, path: Path, namespace: str) -> tuple[Field, ...]:

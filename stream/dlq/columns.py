@@ -22,6 +22,7 @@ import pyarrow as pa
 from stream.batch import Batch, Messages
 from stream.dlq.families import Facts, event_headers, facts_of
 from stream.errors import ConfigurationError, PoisonError, Problem
+from stream.stages.sql_bounds import out_of_bounds
 from stream.stages.sql_words import identifiers, tokens
 
 if TYPE_CHECKING:
@@ -132,6 +133,8 @@ class Filter:
             raise ConfigurationError(["which dead letters? give --where \"reason = '...'\", or --all for all of them"])
         from stream.stages.expression import compile_condition
 
+        if reason := out_of_bounds(where):
+            raise ConfigurationError([f"--where: {reason}"])
         text = _quoted(where)
         headers = tuple(
             dict.fromkeys(p.path.split(".", 1)[1] for p in identifiers(text) if p.path.startswith("headers."))

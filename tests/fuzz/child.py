@@ -93,11 +93,11 @@ def run(target: Target, seed: int, cases: range, folder: Path) -> None:
         struct.pack_into("<q", place, 0, WARMING)
         judge, tally, memory = target.prepare(), Tally(), Memory()
         limited = not os.environ.get("FUZZ_UNLIMITED")
-        if limited:
-            _limit_address_space()
+        limit = _address_space() if limited else resource.RLIM_INFINITY
         told_at = time.monotonic()
         for case in cases:
             struct.pack_into("<q", place, 0, case)
+            _limit_address_space(limit)
             before = memory.forget_peak() if limited else 0
             began = time.process_time()
             finding = _judged(judge, random_of(target.name, seed, case), tally)
@@ -127,6 +127,7 @@ def _judged(judge: Any, random: Random, tally: Tally) -> tuple[str, str, str] | 
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:
+        _limit_address_space(resource.RLIM_INFINITY)  # to tell of it takes memory too
         return "exception", f"{type(error).__name__} at {_place(error)}", _shown(error)
     return None
 
@@ -144,10 +145,14 @@ def _shown(error: BaseException) -> str:
     return ascii("\n".join(line[:300] for line in lines[-STACK:])).replace("\\n", "\n")
 
 
-def _limit_address_space() -> None:
+def _address_space() -> int:
+    """Bytes that this process may have: what it has, and some more."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
-    limit = pages * resource.getpagesize() + HEADROOM_BYTES
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    return pages * resource.getpagesize() + HEADROOM_BYTES
+
+
+def _limit_address_space(limit: int) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from fuzz.target import INPUTS, MARK, Judge, Target, check_silent, demand
 
 from stream.errors import PoisonError
 from stream.http.answers import Field, document_of, items_of, parse_path
+from stream.http.client import Connection
 from stream.http.verdict import Kind, of_status, retry_after
 
 TYPES: Final[dict[str, pa.DataType]] = {
@@ -95,6 +96,8 @@ ODD: Final = (
     ),
     *(9223372036854775807.0, -9223372036854775808.0, 16777217, 2**53 + 1),
 )
+MAX_BYTES: Final = Connection("GET").max_answer_bytes
+"""The client reads no more of an answer."""
 WORDS: Final = (*TYPES, "result", "0", "items", MARK)
 FIELDS: Final = tuple(Field(n, ("result", n), t) for n, t in TYPES.items())
 OPTIONAL: Final = tuple(Field(n, ("result", n), t, optional=True) for n, t in TYPES.items())
@@ -183,7 +186,7 @@ def _body(random: Random) -> bytes:
     body = as_json(tree, ascii_only=random.random() < 0.7).encode("utf-8", "surrogatepass")
     if roll > 0.9:
         body = damaged(random, body, random.choice((b"\xff\xfe" + "{}".encode("utf-16-le"), b"\xef\xbb\xbf{}", b"NaN")))
-    return body
+    return body[:MAX_BYTES]
 
 
 def _list(random: Random) -> Sequence[Any]:
