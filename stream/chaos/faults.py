@@ -79,7 +79,8 @@ class Fault:
     which request, and what becomes of it."""
 
     def __str__(self) -> str:
-        where = f" {self.target}" if self.kind in ON_WORKERS | ON_BROKERS else ""
+        where = f" worker {self.target}" if self.kind in ON_WORKERS else ""
+        where = f" broker {self.target}" if self.kind in ON_BROKERS else where
         detail = f" {self.detail}" if self.detail else ""
         return f"{self.kind}{where}{detail}" + (f" for {self.lasts_s:.1f} s" if self.lasts_s else "")
 

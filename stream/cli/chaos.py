@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from stream.chaos.verdict import Seen
 
 INTERRUPTED: Final = 130
+MINUTES, EVERY_S, RATE = 2.0, 5.0, 1_000.0
+WORKERS, BROKERS, PROTOCOL = 3, 3, "classic"
 EXAMPLES: Final = """\
 [bold]Examples[/bold]
 
@@ -33,16 +35,16 @@ STREAM_TRANSPORT and STREAM_CODEC, if they are set."""
 
 
 def command(
-    minutes: Annotated[float, typer.Option(min=0.1, max=600, help="How long faults are made.")] = 2.0,
+    minutes: Annotated[float, typer.Option(min=0.1, max=600, help="How long faults are made.")] = MINUTES,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the faults.", show_default="any")] = None,
     faults: Annotated[
         str, typer.Option("--faults", help="Kinds, with commas in between.", show_default="all that are possible")
     ] = "",
-    workers: Annotated[int, typer.Option(min=1, max=6, help="Worker processes.")] = 3,
-    brokers: Annotated[int, typer.Option(help="1 or 3; one alone is never stopped.")] = 3,
-    every: Annotated[float, typer.Option(min=0.2, help="Mean seconds from one fault to the next.")] = 5.0,
-    rate: Annotated[float, typer.Option(min=50, max=50_000, help="Events produced per second.")] = 1_000.0,
-    protocol: Annotated[str, typer.Option(help="Group protocol: classic or consumer.")] = "classic",
+    workers: Annotated[int, typer.Option(min=1, max=6, help="Worker processes.")] = WORKERS,
+    brokers: Annotated[int, typer.Option(help="1 or 3; one alone is never stopped.")] = BROKERS,
+    every: Annotated[float, typer.Option(min=0.2, help="Mean seconds from one fault to the next.")] = EVERY_S,
+    rate: Annotated[float, typer.Option(min=50, max=50_000, help="Events produced per second.")] = RATE,
+    protocol: Annotated[str, typer.Option(help="Group protocol: classic or consumer.")] = PROTOCOL,
     folder: Annotated[Path, typer.Option(help="Where Kafka's data and the workers' logs are kept.")] = Path(
         ".stream/chaos"
     ),
@@ -86,7 +88,7 @@ def command(
     if output is Output.JSON:
         as_json(facts(plan, seen))
     else:
-        _tell(plan, seen, folder)
+        _tell(plan, seen, folder, again_command(plan, every))
     raise typer.Exit(ExitCode.CHECK_FAILED if broken(seen) else ExitCode.DONE)
 
 
@@ -124,7 +126,26 @@ def _tell_plan(plan: Plan, output: Output) -> None:
         as_table(["at, s", "fault"], [(row["at_s"], row["fault"]) for row in rows], f"seed {plan.seed}")
 
 
-def _tell(plan: Plan, seen: Seen, folder: Path) -> None:
+def again_command(plan: Plan, every_s: float) -> str:
+    """What one types for the same faults again: the seed and all that is not the default."""
+    from stream.chaos.faults import Kind
+
+    asked = [*plan.chosen.kinds, *plan.chosen.left_out]
+    options = [
+        ("minutes", f"{plan.seconds / 60:g}", plan.seconds != MINUTES * 60),
+        ("faults", ",".join(kind for kind in Kind if kind in asked), len(asked) < len(Kind)),
+        ("workers", plan.workers, plan.workers != WORKERS),
+        ("brokers", plan.brokers, plan.brokers != BROKERS),
+        ("every", f"{every_s:g}", every_s != EVERY_S),
+        ("rate", f"{plan.rate:g}", plan.rate != RATE),
+        ("protocol", plan.protocol, plan.protocol != PROTOCOL),
+    ]
+    return " ".join(
+        [f"stream chaos --seed {plan.seed}", *(f"--{name} {text}" for name, text, given in options if given)]
+    )
+
+
+def _tell(plan: Plan, seen: Seen, folder: Path, again: str) -> None:
     from stream.chaos.report import fault_rows, rows
     from stream.chaos.verdict import broken
 
@@ -133,7 +154,6 @@ def _tell(plan: Plan, seen: Seen, folder: Path) -> None:
     typer.echo()
     as_table(["what an independent reader found", "number", "should be"], rows(seen))
     problems = broken(seen)
-    again = f"stream chaos --seed {plan.seed}"
     if problems:
         typer.echo("\nBROKEN:")
         for problem in problems:

@@ -59,6 +59,6 @@ def test_the_json_names_the_verdict_the_seed_and_what_was_left_out() -> None:
 
 
 def test_a_fault_says_what_it_hits_and_how_long() -> None:
-    assert str(Fault(1.0, Kind.KILL, 2, 0.0)) == "kill 2"
+    assert str(Fault(1.0, Kind.KILL, 2, 0.0)) == "kill worker 2"
     assert str(Fault(1.0, Kind.HOLD, 1, 2.0, "EndTxn cut")) == "hold EndTxn cut for 2.0 s"
-    assert str(Fault(1.0, Kind.FAILPOINT, 3, 0.0, "after_poll:2")) == "failpoint 3 after_poll:2"
+    assert str(Fault(1.0, Kind.FAILPOINT, 3, 0.0, "after_poll:2")) == "failpoint worker 3 after_poll:2"

@@ -90,7 +90,7 @@ def test_a_run_that_did_few_of_its_faults_does_not_pass() -> None:
 def test_partitions_that_never_flow_again_are_named() -> None:
     wound = Wound(KILL, 100.0, frozenset({1, 4}), {4})
     problem = broken(replace(HELD, wounds=(*HELD.wounds, wound)))[0]
-    assert "kill 1" in problem
+    assert "kill worker 1" in problem
     assert "partitions [4]" in problem
 
 
