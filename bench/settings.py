@@ -54,7 +54,7 @@ CHANGES: Final = (
     Change("compression.type", "lz4", "zstd"),
     Change("fetch.wait.max.ms", "100", "500"),
     Change("fetch.min.bytes", "1", "100000"),
-    Change("queued.min.messages", "100000", "20000"),
+    Change("queued.min.messages", "20000", "100000"),
     Change("queued.max.messages.kbytes", "65536", "16384"),
     Change("max.partition.fetch.bytes", "1048576", "4194304"),
     Change("socket.receive.buffer.bytes", "0", "1048576"),
