@@ -16,7 +16,7 @@ def ask(config: Config, path: Path) -> dict[str, Any]:
     """Who the user is and what it may do.
 
     Raises ConfigurationError with a line for each topic and right that is missing, UnreachableError when
-    Kafka does not answer. Takes seconds when it does not, and leaves one unused transactional id behind.
+    Kafka does not answer. Takes seconds when it does not.
     """
     from stream.kafka.connection import Connection
     from stream.kafka.permissions import Permissions

@@ -15,6 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from stream.errors import ConfigurationError, ProcessError, UnreachableError
+from stream.kafka.listener import advice
 from stream.kafka.settings import CONSUMER_ONLY, PRODUCER_ONLY, Properties
 
 REQUEST_S: Final = 10.0
@@ -25,6 +26,8 @@ _LOGIN: Final = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaErr
 
 ALERT: Final = "alert certificate"
 """TLS's word for a certificate that the other side refuses (RFC 8446, 6.2)."""
+NO_TLS: Final = "wrong version number"
+"""OpenSSL's word for an answer that is no TLS."""
 log = logging.getLogger(__name__)
 
 
@@ -62,7 +65,8 @@ class Connection:
             return ConfigurationError([f"Kafka does not let this user {doing}: {missing} ({cause.name()})"])
         login = next((text for code, text in self._causes.items() if code in _LOGIN), "")
         if login:
-            return ConfigurationError([f"cannot {doing}: {login}; check the STREAM_KAFKA_* variables"])
+            hint = advice(self.user) if NO_TLS in login else "check the STREAM_KAFKA_* variables"
+            return ConfigurationError([f"cannot {doing}: {login}; {hint}"])
         certificate = next((text for text in self._causes.values() if ALERT in text), "")
         if certificate:
             why = "the broker does not take this client's certificate (expired, or not of an authority that it knows)"
@@ -71,7 +75,8 @@ class Connection:
         if cause.code() > 0 and not cause.retriable():
             return ConfigurationError([f"cannot {doing}: {cause.str()} ({cause.name()})"])
         why = next(reversed(self._causes.values()), cause.str())
-        return UnreachableError(f"cannot {doing}: Kafka at {self.servers} does not answer ({why})")
+        hint = f"; {told}" if (told := advice(self.user)) else ""
+        return UnreachableError(f"cannot {doing}: Kafka at {self.servers} does not answer ({why}){hint}")
 
     @property
     def servers(self) -> str:

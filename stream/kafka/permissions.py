@@ -1,7 +1,7 @@
 """What this client may do, asked of the broker: which rights of a pipeline are missing, and which topics.
 
 Nothing is read or written, and no group is joined. Topics tell which operations are allowed (KIP-430); the
-group is asked for offsets; a transactional id that no worker has is initialised.
+group is asked for offsets; the worker's transactional id is asked for with a timeout that no broker takes.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from stream.errors import ConfigurationError
 from stream.kafka.connection import REQUEST_S, Connection
 from stream.kafka.onlooker import onlooker
 from stream.kafka.rights import Resource, Right, needed_rights, principal_of
-from stream.kafka.settings import Slot
+from stream.kafka.settings import Properties, Slot
 from stream.kafka.topics import Role, needed
 
-CHECK: Final = "check"
-"""Ends the transactional id that a check initialises; a worker's ends with a number, so none is fenced."""
+TIMEOUT_REFUSED_MS: Final = 2**31 - 1
+"""A transaction.timeout.ms above any broker's transaction.max.timeout.ms. The broker looks at the right first, then
+refuses the timeout, and only then would fence whoever has the id (`KafkaApis.handleInitProducerIdRequest`,
+`TransactionCoordinator.handleInitProducerId` of Kafka 4.3).
+"""
 GROUP_ASKS: Final = 10
 """Times within one request's time that the group is asked for."""
 _GROUP: Final = KafkaError.GROUP_AUTHORIZATION_FAILED
@@ -62,7 +65,7 @@ class Permissions:
         return Found((*topics.lacking, *groups), topics.absent, topics.hidden)
 
     def of_everything(self, instance: str) -> Found:
-        """Topics, group, transactional id. instance: STREAM_INSTANCE; no worker of it is disturbed."""
+        """Topics, group, transactional id of slot 0. instance: STREAM_INSTANCE; no worker of it is disturbed."""
         topics = self.of_topics()
         others = [right for right in needed_rights(self.file) if self._lacks(right, instance)]
         return Found((*topics.lacking, *others), topics.absent, topics.hidden)
@@ -121,13 +124,17 @@ class Permissions:
         return False
 
     def _transactions_refused(self, instance: str) -> bool:
-        name = f"{Slot(self.file.name, instance, None)}-{CHECK}"
-        producer = self.connection.producer({"transactional.id": name})
+        """Asked for the first worker's id, so that an ACL on this very name counts as one on the prefix does."""
+        name = str(Slot(self.file.name, instance))
+        own: Properties = {"transactional.id": name, "transaction.timeout.ms": TIMEOUT_REFUSED_MS}
+        producer = self.connection.producer(own)
         try:
             producer.init_transactions(REQUEST_S)
         except KafkaException as error:
             if _is(error.args[0], KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED):
                 return True
+            if _is(error.args[0], KafkaError.INVALID_TRANSACTION_TIMEOUT):
+                return False
             raise self.connection.refusal(error, f"begin transactions as {name}") from error
         return False
 
