@@ -149,11 +149,11 @@ class Batch(BaseModel):
         default=16 * 1024 * 1024, description="Bytes of the messages of a batch.", examples=["16MiB"]
     )
     wait_s: Annotated[float, Duration("0ms", "10s")] = Field(
-        default=0.020,
+        default=0.025,
         alias="wait",
         description="How long a batch that is not full waits for more events, counted from when the one before was"
         " closed: what comes after a pause goes at once, and a steady load makes one batch each `wait`.",
-        examples=["20ms"],
+        examples=["25ms"],
     )
 
 

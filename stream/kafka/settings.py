@@ -54,7 +54,7 @@ class ClientSettings:
     """For a group without offsets: earliest, latest, or milliseconds since the epoch as digits."""
     batch_events: int = 10_000
     batch_bytes: int = 16 * 1024 * 1024
-    batch_wait_s: float = 0.020
+    batch_wait_s: float = 0.025
     transport: Transport = field(default_factory=PythonTransport)
 
     @property

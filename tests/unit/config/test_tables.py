@@ -79,7 +79,7 @@ def test_an_editor_sees_what_the_checker_sees(schema, change):
 
 
 def test_defaults_are_shown_as_people_write_them(schema):
-    assert schema["$defs"]["Batch"]["properties"]["wait"]["default"] == "20ms"
+    assert schema["$defs"]["Batch"]["properties"]["wait"]["default"] == "25ms"
     assert schema["$defs"]["Batch"]["properties"]["bytes"]["default"] == "16MiB"
     assert schema["$defs"]["Transaction"]["properties"]["timeout"]["default"] == "10s"
 
@@ -90,7 +90,7 @@ def test_the_configuration_table_has_every_key_with_default_and_meaning():
     assert all(len(row) == 4 for row in rows[2:])
     assert all(len(row[3]) > 10 for row in rows[2:])
     keys = {row[0].removeprefix("| "): row[2] for row in rows[2:]}
-    assert keys["`batch.wait`"] == "`20ms`"
+    assert keys["`batch.wait`"] == "`25ms`"
     assert keys["`input.topic`"] == keys["`outputs[].schema`"] == keys["`stages`"] == "required"
     assert keys["`failures.dead_letter.topic`"] == "`<pipeline>.dlq`"
     assert keys["`failures.retry.delays`"] == "none"
