@@ -7,9 +7,9 @@ Whatever leaves the line is a Failure; what stays to the end becomes Rows. Nothi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -187,7 +187,11 @@ class Record(NamedTuple):
     partition: int = ANY_PARTITION
 
 
-RecordList = Sequence[Record]
+class RecordList(Protocol):
+    """Any number of records, with or without an object for each (`stream.failures.letters`)."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Record]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from stream.batch import Messages, Outcome, Record
+from stream.batch import Messages, Outcome, RecordList
 from stream.errors import AttemptError, ProcessError, SystemicError
 from stream.failures.limit import DeadLetterLimit
 from stream.failures.retry import FailureRouter, Routed
@@ -38,7 +38,7 @@ class Session(Protocol):
     """What the loop needs of `stream.kafka.Session`."""
 
     def poll(self) -> Messages | None: ...
-    def begin_commit(self, outcome: Outcome, records: Sequence[Record]) -> None: ...
+    def begin_commit(self, outcome: Outcome, records: RecordList) -> None: ...
     def finish_commit(self) -> float | None: ...
     def recover(self) -> Positions: ...
     def hold(self, where: tuple[str, int], offset: int, until_ms: int) -> None: ...

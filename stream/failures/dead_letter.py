@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from stream.batch import Failure, Messages, Record
+from stream.batch import Failure, Failures, Messages, Record, RecordList
 from stream.failures.headers import (
     MAX_ERROR_BYTES,
+    ORIGIN,
     POINTER,
     Earlier,
-    FirstFailures,
+    cause_headers,
     error_headers,
+    first_failed,
     own_headers,
     size,
 )
+from stream.failures.letters import Letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +47,11 @@ class DeadLetters:
                 headers = [*errors, POINTER]
         return Record(self.topic, key, value, headers, max(0, int(messages.timestamp[row])))
 
-    def records(self, failures: Sequence[Failure], messages: Messages, now_ms: int) -> list[Record]:
-        """The same of each of these poison events, for messages none of which has headers."""
-        rows = np.array([failure.row for failure in failures], np.int64)
-        headers = FirstFailures(self.pipeline, messages, now_ms)
-        stamps = np.maximum(messages.timestamp[rows], 0).tolist()
-        places = [array[rows].tolist() for array in (messages.topic, messages.partition, messages.offset)]
-        room = self.max_bytes - MAX_ERROR_BYTES
-        records = []
-        for failure, key, value, stamp, place in zip(
-            failures, messages.keys_of(rows), messages.values_of(rows), stamps, zip(*places, strict=True), strict=True
-        ):
-            if len(key or b"") + len(value or b"") > room:
-                records.append(self.record(failure, messages, now_ms))
-            else:
-                records.append(Record(self.topic, key, value, headers.of(failure, *place), stamp))
-        return records
+    def records(self, failures: Failures, messages: Messages, now_ms: int) -> RecordList:
+        """The same of each of these poison events, in the order of their rows, for messages without headers."""
+        rows, cause = failures.places()
+        sizes = np.diff(messages.value_offsets)[rows] + np.diff(messages.key_offsets)[rows]
+        if sizes.max(initial=0) > self.max_bytes - MAX_ERROR_BYTES:
+            return [self.record(failure, messages, now_ms) for failure in failures]
+        causes = [cause_headers(self.pipeline, group) for group in failures.groups]
+        return Letters(self.topic, messages, rows, cause, causes, first_failed(now_ms), ORIGIN)

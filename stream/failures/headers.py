@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from stream.batch import Failure, FailureClass, Header, Messages, Origin
+from stream.batch import Failure, FailureClass, FailureGroup, Header, Messages, Origin
 
 STREAMS: Final = "__streams.errors."
 OWN: Final = "stream."
@@ -86,7 +86,7 @@ def error_headers(
         (ORIGIN[0], origin.topic.encode()),
         (ORIGIN[1], b"%d" % origin.partition),
         (ORIGIN[2], b"%d" % origin.offset),
-        *_cause_headers(pipeline, _cause(failure)),
+        *cause_headers(pipeline, failure),
         (ATTEMPTS, b"%d" % (known.attempts + 1)),
         (OWN + "failed", b"%d" % now_ms),
         (FIRST_FAILED, b"%d" % first_failed_ms),
@@ -94,33 +94,16 @@ def error_headers(
     ]
 
 
-@dataclass(slots=True)
-class FirstFailures:
-    """`error_headers` of many poison events of one batch that have no headers: what they share is made once."""
+def first_failed(now_ms: int) -> tuple[Header, ...]:
+    """The last headers of an event without earlier attempts, as `error_headers` has them."""
+    now = b"%d" % now_ms
+    return (ATTEMPTS, b"1"), (OWN + "failed", now), (FIRST_FAILED, now)
 
-    pipeline: str
-    messages: Messages
-    now_ms: int
-    _topics: list[Header] = field(init=False)
-    _partitions: dict[int, Header] = field(default_factory=dict)
-    _causes: dict[tuple[str, str, str, int], tuple[Header, ...]] = field(default_factory=dict)
-    _tail: tuple[Header, ...] = field(init=False)
 
-    def __post_init__(self) -> None:
-        now = b"%d" % self.now_ms
-        self._topics = [(ORIGIN[0], topic.encode()) for topic in self.messages.topics]
-        self._tail = ((ATTEMPTS, b"1"), (OWN + "failed", now), (FIRST_FAILED, now))
-
-    def of(self, failure: Failure, topic: int, partition: int, offset: int) -> list[Header]:
-        """topic is its index in the messages."""
-        cause = self._causes.get((failure.stage, failure.reason, failure.detail, id(failure.facts)))
-        if cause is None:
-            cause = _cause_headers(self.pipeline, _cause(failure))
-            self._causes[failure.stage, failure.reason, failure.detail, id(failure.facts)] = cause
-        place = self._partitions.get(partition)
-        if place is None:
-            place = self._partitions[partition] = (ORIGIN[1], b"%d" % partition)
-        return [self._topics[topic], place, (ORIGIN[2], b"%d" % offset), *cause, *self._tail]
+def cause_headers(pipeline: str, failure: Failure | FailureGroup) -> tuple[Header, ...]:
+    """Why an event failed, or all of a group."""
+    facts = tuple(failure.facts.items())
+    return _cause_headers(pipeline, _Cause(failure.stage, failure.kind, failure.reason, failure.detail, facts))
 
 
 class _Cause(NamedTuple):
@@ -129,10 +112,6 @@ class _Cause(NamedTuple):
     reason: str
     detail: str
     facts: tuple[tuple[str, str], ...]
-
-
-def _cause(failure: Failure) -> _Cause:
-    return _Cause(failure.stage, failure.kind, failure.reason, failure.detail, tuple(failure.facts.items()))
 
 
 @lru_cache(maxsize=1024)

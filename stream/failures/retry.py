@@ -58,7 +58,7 @@ class FailureRouter:
             and not self._held
             and all(group.kind is FailureClass.POISON for group in failures.groups)
         ):
-            return Routed(kept, self.dead_letters.records(list(failures), kept.messages, now_ms), holds=holds)
+            return Routed(kept, self.dead_letters.records(failures, kept.messages, now_ms), holds=holds)
         records, retried = [], set()
         for failure in kept.failures:
             record = None

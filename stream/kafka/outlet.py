@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from itertools import islice
 from operator import length_hint
 from typing import Any
 
@@ -12,6 +13,7 @@ from confluent_kafka import Producer
 
 from stream.arrow import split
 from stream.batch import ANY_PARTITION, NULL_KEY, Int64s, Messages, Record, Rows
+from stream.failures.letters import Letters
 from stream.kafka.guard import TroubleLog
 from stream.kafka.transport import ErrorCallback, Properties
 
@@ -54,6 +56,16 @@ class MessageOutlet:
         except BufferError:
             return len(rows) - length_hint(values) - 1
         return len(rows)
+
+    def produce_letters(self, letters: Letters, first: int) -> int:
+        queued = first
+        try:
+            for record in islice(letters, first, None):
+                self.produce(record)
+                queued += 1
+        except BufferError:
+            return queued
+        return queued
 
     def flush(self, timeout: float) -> int:
         return self._producer.flush(timeout)

@@ -11,13 +11,13 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import uuid4
 
-from stream.batch import Messages, Outcome, Record
+from stream.batch import Messages, Outcome, RecordList
 from stream.errors import FatalError, TransactionError
 from stream.kafka.assignment import Assignment
 from stream.kafka.committer import Committer
@@ -100,7 +100,7 @@ class Session:
             self.source.start_at(starts)
         return messages
 
-    def begin_commit(self, outcome: Outcome, records: Sequence[Record]) -> None:
+    def begin_commit(self, outcome: Outcome, records: RecordList) -> None:
         """Outputs, records and source offsets in one transaction, opened only now, after all processing.
 
         It runs in another thread: finish_commit() tells how it ended, and must be called before the next one.
@@ -110,8 +110,7 @@ class Session:
             for rows in outcome.outputs:
                 sink.produce_rows(rows, outcome.messages, outcome.warnings)
                 self.failpoint("mid_produce")
-            for record in records:
-                sink.produce(record)
+            sink.produce_records(records)
 
         messages = outcome.messages
         self._committer.begin(lambda: self._transact(produce, messages.next_offsets, messages.group_metadata))

@@ -13,9 +13,10 @@ import numpy as np
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from stream.arrow import split
-from stream.batch import Int64s, Messages, Record, Rows
+from stream.batch import Int64s, Messages, Record, RecordList, Rows
 from stream.errors import FatalError, StreamError, TransactionError
 from stream.failures.headers import own_headers
+from stream.failures.letters import Letters
 from stream.kafka.gather import Partition
 from stream.kafka.guard import FENCED, LateRequestGuard, failed
 from stream.kafka.settings import ClientSettings, refused_settings
@@ -71,6 +72,14 @@ class Sink:
             start = index + 1
         self._produce_run(rows, messages, stamps, start, len(rows))
 
+    def produce_records(self, records: RecordList) -> None:
+        """Raises TransactionError as `produce`."""
+        if isinstance(records, Letters):
+            self._queue(records.topic, len(records), lambda first: self._outlet.produce_letters(records, first))
+            return
+        for record in records:
+            self.produce(record)
+
     def produce(self, record: Record) -> None:
         """Raises TransactionError when the client refuses the message or its queue stays full."""
         deadline = self.clock() + self.settings.transaction_timeout_s
@@ -116,14 +125,19 @@ class Sink:
     def _produce_run(self, rows: Rows, messages: Messages, stamps: Int64s, start: int, stop: int) -> None:
         """rows[start:stop], none of which has headers that the transport does not carry."""
         run = Rows(rows.topic, rows.rows[start:stop], rows.values, rows.value_offsets[start : stop + 1])
+        part = stamps[start:stop]
+        self._queue(rows.topic, len(run), lambda first: self._outlet.produce_rows(run, messages, part, first))
+
+    def _queue(self, topic: str, n: int, produce: Callable[[int], int]) -> None:
+        """n messages: produce(first) queues from there on, and says how many are queued then."""
         deadline = self.clock() + self.settings.transaction_timeout_s
         queued = 0
-        while queued < len(run):
+        while queued < n:
             try:
-                queued = self._outlet.produce_rows(run, messages, stamps[start:stop], queued)
+                queued = produce(queued)
             except KafkaException as error:
-                raise failed(f"produce to {rows.topic}", error) from error
-            if queued < len(run):
+                raise failed(f"produce to {topic}", error) from error
+            if queued < n:
                 self._make_room(deadline)
 
     def _make_room(self, deadline: float) -> None:

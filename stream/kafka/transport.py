@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from confluent_kafka import KafkaError, TopicPartition
 
 from stream.batch import Int64s, Messages, Record, Rows
+from stream.failures.letters import Letters
 from stream.kafka.assignment import Assignment
 from stream.kafka.gather import Partition
 from stream.kafka.guard import Trouble
@@ -82,6 +83,10 @@ class Outlet(Protocol):
 
         stamps are their timestamps in ms. Gives how many of the rows are queued now.
         """
+        ...
+
+    def produce_letters(self, letters: Letters, first: int) -> int:
+        """Queue letters from `first` on until the queue is full; how many of them are queued now."""
         ...
 
     def flush(self, timeout: float) -> int: ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from acceptance.running import wait_until
 from acceptance.secured import Right, SecuredKafka, scram_kafka
 from confluent_kafka import Producer
 
-from stream.batch import Messages, Outcome, Record, Rows
+from stream.batch import Failure, FailureClass, Messages, Outcome, Record, Rows, grouped
 from stream.errors import TransactionError
+from stream.failures.dead_letter import DeadLetters
 from stream.kafka.guard import FENCED
 from stream.kafka.native import NativeTransport, open_library
 from stream.kafka.python import PythonTransport
@@ -145,6 +147,9 @@ def test_both_transports_write_the_same_records(recorded, unique_name, topic_fac
         for headers in HEADERS:
             sink.produce(Record(topic, b"k", b"v", headers, 77))
         sink.produce(Record(topic, None, None, [("a", None)], 77, partition=3))
+        for messages in batches:
+            plain = replace(messages, headers=None)
+            sink.produce_records(DeadLetters(topic, "p").records(grouped(failures(len(messages))), plain, 5000))
         sink.flush()
         sink.commit()
         sink.discard()
@@ -153,6 +158,14 @@ def test_both_transports_write_the_same_records(recorded, unique_name, topic_fac
     assert [repr_of(r) for r in written[0]] == [repr_of(r) for r in written[1]]
     # what came in order stays in order within a partition, whichever way a row was queued
     assert in_order(written[0]) == in_order(written[1])
+
+
+def failures(count: int) -> list[Failure]:
+    """Of three kinds, of every other message."""
+    return [
+        Failure(row, "validate", FailureClass.POISON, f"r{row % 3}", "", {"suite": "s"} if row % 3 else {})
+        for row in range(0, count, 2)
+    ]
 
 
 def repr_of(record) -> str:

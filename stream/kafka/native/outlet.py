@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from stream.batch import Int64s, Messages, Record, Rows
 from stream.failures.headers import PREFIXES
+from stream.failures.letters import Letters
 from stream.kafka.native.headers import column_of
+from stream.kafka.native.letters import headers_of
 
 _OWN: Final = tuple(prefix.encode() for prefix in PREFIXES)
 """Headers that an output does not take over from its message."""
@@ -66,6 +68,23 @@ class NativeOutlet:
             first,
             headers,
             _OWN,
+        )
+        return queued
+
+    def produce_letters(self, letters: Letters, first: int) -> int:
+        column, m = headers_of(letters), letters.messages
+        headers = (column.data, column.places, column.first, column.most)
+        queued: int = self._producer.produce_messages(
+            letters.topic,
+            m.values,
+            m.value_offsets,
+            letters.rows,
+            m.keys,
+            m.key_offsets,
+            m.flags,
+            letters.stamps(),
+            first,
+            headers,
         )
         return queued
 

@@ -45,6 +45,19 @@ class Producer:
         headers: tuple[memoryview, Any, Int64s, int] | None,
         prefixes: Sequence[bytes],
     ) -> int: ...
+    def produce_messages(
+        self,
+        topic: str,
+        values: bytes | memoryview,
+        value_offsets: Int64s,
+        sources: Int64s,
+        keys: bytes | memoryview,
+        key_offsets: Int64s,
+        flags: Bytes,
+        stamps: Int64s,
+        first: int,
+        headers: tuple[memoryview, Any, Int64s, int],
+    ) -> int: ...
     def flush(self, timeout: float) -> int: ...
     def poll(self, timeout: float) -> None: ...
     def send_offsets_to_transaction(self, positions: Sequence[Any], group_metadata: Any, timeout: float) -> None: ...

@@ -136,6 +136,34 @@ cdef class Producer:
         sources[i]. headers: None, or (data, places, first of each message), of which those whose names begin
         with one of prefixes are left out.
         """
+        cdef Table t
+        memset(&t, 0, sizeof(t))
+        for prefix in prefixes:
+            t.prefix[t.prefixes] = <const char*>(<bytes>prefix)
+            t.prefixes += 1
+        if first < sources.shape[0]:
+            self._hold(values)
+        return self._queue(
+            &t, topic, values, value_offsets, sources, keys, key_offsets, flags, stamps, first, headers, 0
+        )
+
+    def produce_messages(
+        self, topic, values, const int64_t[::1] value_offsets, const int64_t[::1] sources, keys,
+        const int64_t[::1] key_offsets, const uint8_t[::1] flags, const int64_t[::1] stamps, int64_t first, headers,
+    ):
+        """The same for messages as they came, copied: those of index sources[i], with headers of row i."""
+        cdef Table t
+        memset(&t, 0, sizeof(t))
+        t.whole = True
+        return self._queue(
+            &t, topic, values, value_offsets, sources, keys, key_offsets, flags, stamps, first, headers, COPY
+        )
+
+    cdef int64_t _queue(
+        self, Table* t, topic, values, const int64_t[::1] value_offsets, const int64_t[::1] sources, keys,
+        const int64_t[::1] key_offsets, const uint8_t[::1] flags, const int64_t[::1] stamps, int64_t first, headers,
+        int message_flags,
+    ) except -1:
         cdef const uint8_t[::1] value_view = memoryview(values) if len(values) else b"\0"
         cdef const uint8_t[::1] key_view = memoryview(keys) if len(keys) else b"\0"
         cdef const uint8_t[::1] header_view
@@ -143,27 +171,21 @@ cdef class Producer:
         cdef const int64_t[::1] header_first
         cdef int64_t n = sources.shape[0]
         cdef int64_t queued = 0
-        cdef Table t
         cdef Argument* arguments
         cdef Error* error = NULL
         if first >= n:
             return n
         most = 0
-        memset(&t, 0, sizeof(t))
         t.values, t.value_offsets, t.sources, t.stamps = &value_view[0], &value_offsets[0], &sources[0], &stamps[0]
         t.keys, t.key_offsets, t.flags = &key_view[0], &key_offsets[0], &flags[0]
         if headers is not None:
             header_view, header_places, header_first = headers[0], headers[1], headers[2]
             most = headers[3]
             t.header_data, t.headers, t.first_header = &header_view[0], &header_places[0, 0], &header_first[0]
-            for prefix in prefixes:
-                t.prefix[t.prefixes] = <const char*>(<bytes>prefix)
-                t.prefixes += 1
-        arguments = self._arguments(topic, most, 0)
+        arguments = self._arguments(topic, most, message_flags)
         arguments[4].value.i32 = -1
-        self._hold(values)
         with nogil:
-            queued = queue_rows(self._api, self._kafka, &t, arguments, first, n, &error)
+            queued = queue_rows(self._api, self._kafka, t, arguments, first, n, &error)
         free(arguments)
         if error != NULL and self._api.error_code(error) == ERR_QUEUE_FULL:
             self._api.error_destroy(error)

@@ -1,10 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Rows into the library's queue, as plain memory: one call of produceva() for each, without the GIL."""
+"""Rows and messages into the library's queue, as plain memory: one call of produceva() for each, without the GIL."""
 
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport strlen, strncmp
 
-from stream.kafka.native.filling cimport NULL_KEY_FLAG
+from stream.kafka.native.filling cimport NULL_KEY_FLAG, NULL_VALUE_FLAG
 from stream.kafka.native.rdkafka cimport ARG_HEADER, ARG_KEY, Api, Argument, Bytes, Error, Header, Kafka
 
 cdef enum:
@@ -22,7 +22,8 @@ cdef struct Table:
     const int64_t* stamps
     const uint8_t* header_data
     const int64_t* headers      # row, name, value, end of each: see columns.pyx
-    const int64_t* first_header # of each message
+    const int64_t* first_header # of each message, or row
+    bint whole                  # a row's value is its message's, and headers are those of rows
     int prefixes
     const char* prefix[MOST_PREFIXES]
 
@@ -35,13 +36,13 @@ cdef inline bint is_dropped(const Table* t, const char* name) noexcept nogil:
     return False
 
 
-cdef inline int put_headers(const Table* t, int64_t source, Argument* arguments) noexcept nogil:
-    """The headers of a message as arguments; how many there are."""
+cdef inline int put_headers(const Table* t, int64_t of, Argument* arguments) noexcept nogil:
+    """The headers of a message, or of a row, as arguments; how many there are."""
     cdef int count = 0
     cdef int64_t i
     cdef const int64_t* place
     cdef const char* name
-    for i in range(t.first_header[source], t.first_header[source + 1]):
+    for i in range(t.first_header[of], t.first_header[of + 1]):
         place = &t.headers[4 * i]
         name = <const char*>t.header_data + place[1]
         if is_dropped(t, name):
@@ -58,14 +59,17 @@ cdef inline int64_t queue_rows(
     const Api* api, Kafka* kafka, const Table* t, Argument* arguments, int64_t first, int64_t n, Error** error
 ) noexcept nogil:
     """Queue rows until one is refused; the number that is queued then."""
-    cdef int64_t row, source
+    cdef int64_t row, source, value
     cdef int count
     for row in range(first, n):
         source = t.sources[row]
+        value = source if t.whole else row
         arguments[1].value.i64 = t.stamps[row]
         arguments[2].value.bytes = Bytes(
-            t.values + t.value_offsets[row], t.value_offsets[row + 1] - t.value_offsets[row]
+            t.values + t.value_offsets[value], t.value_offsets[value + 1] - t.value_offsets[value]
         )
+        if t.whole and t.flags[source] & NULL_VALUE_FLAG:
+            arguments[2].value.bytes = Bytes(NULL, 0)
         count = FIXED - 1
         if not t.flags[source] & NULL_KEY_FLAG:
             arguments[count].kind = ARG_KEY
@@ -74,7 +78,7 @@ cdef inline int64_t queue_rows(
             )
             count += 1
         if t.headers != NULL:
-            count += put_headers(t, source, arguments + count)
+            count += put_headers(t, row if t.whole else source, arguments + count)
         error[0] = api.produceva(kafka, arguments, count)
         if error[0] != NULL:
             return row

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
-from stream.batch import Failure, FailureClass, Header, Messages, Record
+from stream.batch import Failure, FailureClass, Failures, Header, Messages, Record, grouped
 from stream.failures.dead_letter import DeadLetters
 from stream.failures.headers import MAX_TEXT_CHARS
 
@@ -90,19 +91,26 @@ def test_a_tombstone_stays_one() -> None:
     assert letter(source).value is None
 
 
-def test_many_at_once_are_the_same_as_each_alone() -> None:
-    n = 50
+def many(n: int = 50) -> Messages:
     values = [None if i % 7 == 0 else b"v" * i for i in range(n)]
-    source = replace(
+    return replace(
         Messages.of(values, [None if i % 5 == 0 else b"k%d" % i for i in range(n)]),
         topics=("a", "b"),
         topic=np.arange(n, dtype=np.int32) % 2,
         partition=np.arange(n, dtype=np.int32) % 3,
         timestamp=np.arange(n) * 10 - 20,
     )
+
+
+@pytest.mark.parametrize("room", [30, 100])
+def test_many_at_once_are_the_same_as_each_alone(room: int) -> None:
+    """With room for 30 bytes some of them are too large."""
+    source = many()
     failures = [
-        replace(FAILURE, row=row, reason=f"r{row % 2}", facts={"schema": str(row % 4)}) for row in range(0, n, 2)
+        replace(FAILURE, row=row, reason=f"r{row % 2}", facts={"schema": str(row % 4)}) for row in range(0, 50, 2)
     ]
-    letters = DeadLetters("p.dlq", "p", max_bytes=64 * 1024 + 30)
-    assert letters.records(failures, source, 5000) == [letters.record(f, source, 5000) for f in failures]
-    assert letters.records([], source, 5000) == []
+    letters = DeadLetters("p.dlq", "p", max_bytes=64 * 1024 + room)
+    records = letters.records(grouped(failures), source, 5000)
+    assert list(records) == [letters.record(f, source, 5000) for f in failures]
+    assert len(records) == len(failures)
+    assert list(letters.records(Failures(), source, 5000)) == []

@@ -7,6 +7,7 @@ import logging
 import re
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ import numpy as np
 import pytest
 from confluent_kafka import KafkaException, TopicPartition
 
-from stream.batch import Header, Messages, Record, Rows
+from stream.batch import Failure, FailureClass, Header, Messages, Record, Rows, grouped
+from stream.failures.dead_letter import DeadLetters
+from stream.failures.letters import Letters
 from stream.kafka.assignment import Assignment
 from stream.kafka.choice import choose_transport
 from stream.kafka.gather import next_offsets
@@ -25,6 +28,7 @@ from stream.kafka.native import library as native_library
 from stream.kafka.native.finding import bundled
 from stream.kafka.native.headers import column_of
 from stream.kafka.native.intake import NativeIntake, joined, kept
+from stream.kafka.native.letters import headers_of
 from stream.kafka.native.outlet import NativeOutlet
 from stream.kafka.native.producer import Producer
 
@@ -144,6 +148,36 @@ def test_headers_as_columns_are_the_headers() -> None:
     assert (column.most, column_of(column) is column) == (2, True)
     with pytest.raises(IndexError):
         column[4]
+
+
+def letters(count: int) -> Letters:
+    failures = [
+        Failure(row, "validate", FailureClass.POISON, f"r{row % 3}", facts={"suite": "ü"} if row % 3 else {})
+        for row in range(0, count, 2)
+    ]
+    messages = replace(
+        Messages.of([None if row % 8 == 0 else b"v%d" % row for row in range(count)], [b"k"] * count),
+        topics=("a", "b"),
+        topic=np.arange(count, dtype=np.int32) // 2 % 2,
+        partition=np.arange(count, dtype=np.int32) // 3,
+    )
+    made = DeadLetters("p.dlq", "p").records(grouped(failures), messages, 5000)
+    assert isinstance(made, Letters)
+    return made
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 40])
+def test_the_headers_of_dead_letters_as_columns_are_those_of_each(count: int) -> None:
+    some = letters(count)
+    assert list(headers_of(some)) == [record.headers for record in some]
+
+
+def test_dead_letters_that_find_no_room_are_queued_later() -> None:
+    made = outlet(**{"queue.buffering.max.messages": 10})
+    some = letters(50)
+    assert made.produce_letters(some, 0) == 10
+    assert made.produce_letters(some, 10) == 10
+    made.discard()
 
 
 class FakeColumns:

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stream.batch import Int64s, Messages, Record, Rows, pack
+from stream.batch import Int64s, Messages, Record, Rows, failures_of, grouped, pack
 from stream.errors import TransactionError
+from stream.failures.dead_letter import DeadLetters
+from stream.failures.letters import Letters
 from stream.kafka import outlet as python_outlet
 from stream.kafka.guard import TroubleLog
+from stream.kafka.outlet import MessageOutlet
 from stream.kafka.settings import ClientSettings, Slot
 from stream.kafka.sink import Sink
 
@@ -46,6 +49,9 @@ class FakeOutlet:
                 return i
             self.sent.append((messages.key(int(rows.rows[i])), value, (), int(stamps[i])))
         return len(rows)
+
+    def produce_letters(self, letters: Letters, first: int) -> int:
+        return MessageOutlet.produce_letters(self, letters, first)  # type: ignore[arg-type]
 
     def _take(self) -> None:
         if self.left == 0:
@@ -162,3 +168,12 @@ def test_the_python_outlet_tells_how_many_are_queued(first: int, fits: int) -> N
     ][first:]
     assert producer.sent == wanted[:fits]
     assert queued == min(4, first + fits)
+
+
+def test_dead_letters_are_queued_as_there_is_room_each_once_and_in_order() -> None:
+    made = FakeOutlet(room=4, left=3)
+    source = Messages.of([b"%d" % n for n in range(10)], [b"k"] * 10)
+    letters = DeadLetters("p.dlq", "p").records(grouped(failures_of(range(0, 10), "decode", "truncated")), source, 9)
+    sink_of(made).produce_records(letters)
+    assert [value for _, value, _, _ in made.sent] == [b"%d" % n for n in range(10)]
+    assert [headers for _, _, headers, _ in made.sent] == [tuple(record.headers) for record in letters]
