@@ -54,6 +54,8 @@ class Url:
 
 def compile_url(text: str, resolver: Resolver) -> Url:
     """Raises ValueError saying what would be right; never what a reference stands for."""
+    if len(text) > MAX_URL_CHARS:
+        raise ValueError(f"must have at most {MAX_URL_CHARS} characters")
     parts = tuple(Literal(resolver.value(p.name)) if isinstance(p, Reference) else p for p in parse(text))
     _check(parts)
     return Url(text, parts)

@@ -90,6 +90,8 @@ TEXTS: Final = (
     ),
     *("10s", "-5s", "1e9s", "16MiB", "99999999999GiB", "5/s", "select 1", "1 = 1", "a" + "\u0301" * 200),
 )
+MAX_GROWN: Final = 10_000
+"""Values that one accident adds."""
 NUMBERS: Final = (*EXTREMES, 2**64, 10**30, 10**400, 0.0, -0.0, 0.1, 1e-320, 1e308, 5e-324, float("inf"), float("nan"))
 
 
@@ -208,7 +210,8 @@ def _change(random: Random, holder: Any, at: int, places: list[tuple[Any, int]],
             del holder[at][random.randrange(len(holder[at]))]
         case 8 if isinstance(holder[at], list) and holder[at]:
             item = random.choice(holder[at])
-            holder[at].extend(_copy(item) for _ in range(random.choice((1, 1, 2, 30, 300))))
+            most = MAX_GROWN // (1 + len(_places(item)))
+            holder[at].extend(_copy(item) for _ in range(min(most, random.choice((1, 1, 2, 30, 300)))))
         case 9 if isinstance(holder[at], Pairs):
             holder[at].append([random.choice((*words, *TEXTS)), _odd(random, words)])
         case 10 if isinstance(holder[at], Pairs) and holder[at]:
