@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from acceptance import tiny
 from acceptance.kafka_io import KafkaIO
 from acceptance.running import ROOT, Project, Worker, wait_until
+from acceptance.scripted_service import ECHO, FINE, Reply, ScriptedService
 from acceptance.secured import SecuredKafka, scram_kafka
 
 from stream.errors import ExitCode
@@ -20,8 +22,28 @@ PASSWORD = "planted-kafka-password"
 REGISTRY = "planted-registry-password"
 KEY_PASSWORD = "planted-key-password"
 MARK = "planted-payload"
+HEADER_TOKEN = "planted-token-in-a-header"
+URL_TOKEN = "planted-token-in-a-url"
+NUMBER = 770_077_007
+"""A value that ONNX Runtime quotes in the message of its exception: an index out of bounds."""
 OURS = ("stream.", "__streams.errors.")
-SECRETS = (PASSWORD, REGISTRY, KEY_PASSWORD)
+SECRETS = (PASSWORD, REGISTRY, KEY_PASSWORD, HEADER_TOKEN, URL_TOKEN)
+HELD_BACK = """
+  - http:
+      url: {url}?token=${{env:URL_TOKEN}}&note={{note}}
+      headers: {{Authorization: "Bearer ${{env:HEADER_TOKEN}}"}}
+      body: [id, x, note]
+      response: {{asked: {{field: y, type: double}}}}
+      breaker: 100000
+      retry: {{delays: [1s]}}
+"""
+RAISING = """
+def raising(batch):
+    for x, note in zip(batch["x"].to_pylist(), batch["note"].to_pylist()):
+        if x == 5.0:
+            raise ValueError(f"cannot work with {note}")
+    return batch.append_column("judged", batch["x"])
+"""
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +98,100 @@ def test_no_secret_and_no_piece_of_an_event_is_in_any_output(secured, tiny_files
     assert len(letters) >= 4, "events of each kind failed"
     errors = b" ".join(value or b"" for r in letters for name, value in r.headers if name.startswith(OURS))
     found["error headers"] = errors.decode()
-    leaks = [(where, word) for where, text in found.items() for word in (*SECRETS, MARK) if word in text]
-    assert leaks == []
+    _assert_none_in(found, (*SECRETS, MARK))
     assert all(found.values()), "each of them said something"
+
+
+def test_retried_events_a_services_tokens_and_what_a_model_says_are_in_no_output(
+    kafka, tiny_files, tmp_path, unique_name
+) -> None:
+    io = KafkaIO(kafka.bootstrap)
+    environ = {"HEADER_TOKEN": HEADER_TOKEN, "URL_TOKEN": URL_TOKEN, "STREAM_KAFKA_DEBUG": "all"}
+    environ["STREAM_KAFKA_BOOTSTRAP_SERVERS"] = kafka.bootstrap
+    with (
+        ScriptedService(_answer) as service,
+        Project.create(tiny_files, tmp_path, unique_name("retried"), io, environ=environ, partitions=1) as p,
+    ):
+        text = p.pipeline.read_text()
+        p.pipeline.write_text(text.replace("  - infer:", HELD_BACK.format(url=service.url)[1:] + "  - infer:"))
+        io.create_topics({f"{p.name}.retry.1s": 1})
+        events = {
+            1: tiny.reading(1, 4.0, 1, MARK),  # passes
+            2: tiny.reading(2, 4.0, 1, MARK),  # fails once, is tried again and passes
+            3: tiny.reading(3, 4.0, 1, MARK),  # fails until it is a dead letter
+            4: tiny.reading(4, 4.0, 1, MARK),  # is refused with an echo of what was sent
+            5: tiny.reading(5, 4.0, NUMBER, MARK),  # the model refuses it, and quotes the number
+            6: tiny.reading(6, 4.0, 1, MARK),  # an answer of another type, with an echo
+        }
+        io.produce(p.input, [(MARK.encode(), value, [("mark", MARK.encode())], 0) for value in events.values()])
+        worker = p.start()
+        wait_until(lambda: len(io.read_committed(p.dead_letters)) == 4, "four dead letters", standing=worker.tail)
+        wait_until(lambda: len(io.read_committed(p.outputs[1])) == 2, "and two results")
+        assert all(call.authorization == f"Bearer {HEADER_TOKEN}" for call in service.calls)
+        first = wait_until(lambda: worker.logged("started"), "started")[0]["health"].rstrip("/")
+        found = {
+            "processes": _processes(),
+            **{f"page {path}": _page(first, path) for path in ("/metrics", "/readyz", "/livez")},
+            **{" ".join(arguments): _said(p, environ, *arguments) for arguments in _commands(p)},
+        }
+        service.script = lambda number, before: Reply(401, body=f"{HEADER_TOKEN} {URL_TOKEN} {MARK}")
+        io.produce(p.input, [(MARK.encode(), events[1], None, 0)])
+        wait_until(lambda: worker.ready()["state"] == "paused", "paused", standing=worker.tail)
+        found["/readyz of a pause"] = _page(first, "/readyz")
+        found["/metrics of a pause"] = _page(first, "/metrics")
+        assert worker.stop() == ExitCode.DONE
+        found["log"] = worker.log.read_text() + worker.output.read_text()
+        found["state"] = _files_of_the_product(p)
+        letters = io.read_committed(p.dead_letters)
+        waited = io.read_committed(f"{p.name}.retry.1s")
+    errors = [v or b"" for r in (*letters, *waited) for name, v in r.headers if name.startswith(OURS)]
+    found["error headers"] = b" ".join(errors).decode()
+    _assert_none_in(found, (*SECRETS, MARK, str(NUMBER), ECHO))
+    assert {name for name, text in found.items() if not text} <= {"state"}
+    reasons = {value for r in letters for name, value in r.headers if name == "stream.reason"}
+    assert reasons == {b"server_error", b"refused", b"model_refused", b"wrong_type"}
+    assert len(waited) == 2
+
+
+def test_what_a_function_says_when_it_fails_is_not_shown_but_where_it_failed_is(project) -> None:
+    p = project("raising", partitions=1)
+    stage = "  - call: {function: raising:raising, columns: [x, note], adds: {judged: double}}\n"
+    p.pipeline.write_text(p.pipeline.read_text().replace("  - infer:", stage + "  - infer:"))
+    (p.folder / "raising.py").write_text(RAISING)
+    p.io.produce(p.input, [(b"key", tiny.reading(1, 5.0, 1, MARK), None, 0)])
+    worker = p.start()
+    assert worker.wait() == ExitCode.FATAL
+    said = worker.log.read_text() + worker.output.read_text()
+    assert "raised ValueError; its text may hold values of events, and is not shown" in said
+    assert 'raising.py", line 5, in raising' in said
+    _assert_none_in({"log": said}, (MARK,))
+
+
+def _answer(number: int, before: int) -> Reply:
+    echo = f"{ECHO} {MARK} {HEADER_TOKEN} {URL_TOKEN}"
+    match number:
+        case 2:
+            return Reply(503, body=echo) if before == 0 else FINE
+        case 3:
+            return Reply(503, body=echo)
+        case 4:
+            return Reply(400, body=echo)
+        case 6:
+            return Reply(body=json.dumps({"y": echo}))
+    return FINE
+
+
+def _files_of_the_product(p: Project) -> str:
+    """Whatever it has written beside the pipeline, or as its own state: nothing at all, as it happens."""
+    given = {"schemas", "suites", "models", "pipeline.yaml", "root.onnx", "golden.csv"}
+    folders = [path for path in p.folder.iterdir() if path.name not in given]
+    files = [file for path in folders for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file()]
+    return "".join(file.read_bytes().decode(errors="replace") for file in files if file.suffix not in (".log", ".out"))
+
+
+def _assert_none_in(found: Mapping[str, str], words: tuple[str, ...]) -> None:
+    leaks = [(where, word) for where, text in found.items() for word in words if word in text]
+    assert leaks == []
 
 
 def _marked() -> Iterator[tuple[bytes, bytes, list[tuple[str, bytes]], None]]:
@@ -108,6 +221,8 @@ def _commands(p: Project) -> list[tuple[str, ...]]:
         ("dlq", "list", file, "--output", "json"),
         ("dlq", "replay", file, "--all"),
         ("dlq", "history", file),
+        ("dlq", "discard", file, "--all", "--reason", "a try"),
+        ("health",),
     ]
 
 
