@@ -75,13 +75,18 @@ def healthy(watched: Watched) -> None:
 
 
 def come_and_go(watched: Watched) -> None:
-    """A member that joins and leaves; each time some partitions change hands."""
+    """A member that joins, is given partitions, and leaves: each time some change hands."""
     quick = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 300}  # it hears of each step of a rebalance at once
     settings = {"group.id": NAME, "partition.assignment.strategy": "cooperative-sticky", **quick}
     member = Consumer({"bootstrap.servers": watched.project.io.bootstrap, **settings})
     member.subscribe([watched.project.input, f"{NAME}.retry.2s"])
+
+    def has_some() -> bool:
+        member.poll(0.1)  # a message, or an error of the client's: neither says that it owns anything
+        return bool(member.assignment())
+
     with contextlib.closing(member):
-        wait_until(lambda: member.poll(0.1) or member.assignment(), "joined")
+        wait_until(has_some, "partitions were given to it")
 
 
 def restart(watched: Watched) -> None:

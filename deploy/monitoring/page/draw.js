@@ -119,6 +119,13 @@ function rule(ctx, from, to, color) {
   ctx.stroke();
 }
 
+// as wide as the longest label, in pixels
+const room = (_, labels) => 20 + 7 * Math.max(4, ...(labels ?? []).map((label) => label.length));
+
+// bytes are counted in powers of two: 100 MiB, not 95.4
+const steps = (panel) =>
+  panel.fieldConfig.defaults.unit === "bytes" ? { incrs: Array.from({ length: 48 }, (_, i) => 2 ** i) } : {};
+
 function drawLines(panel, found, time, box, marks) {
   const stacked = panel.fieldConfig.defaults.custom.stacking.mode === "normal";
   const colors = found.map((one, i) => colorOf(panel, one.name, i));
@@ -137,7 +144,7 @@ function drawLines(panel, found, time, box, marks) {
     scales: { y: { range: (_, low, high) => [Math.min(0, low), panel.fieldConfig.defaults.max ?? (high || 1) * 1.05] } },
     axes: [
       { stroke: ink, grid, values: (_, ticks) => ticks.map(clock) },
-      { stroke: ink, grid, size: 64, values: (_, ticks) => ticks.map((v) => shown(panel, v)) },
+      { stroke: ink, grid, size: room, ...steps(panel), values: (_, ticks) => ticks.map((v) => shown(panel, v)) },
     ],
     series: [{}, ...order.map((i) => ({
       label: found[i].name,
