@@ -41,6 +41,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "late_others": lambda: late_requests("untried_table"),
     "planted": lambda: planted("planted_table"),
     "failing": lambda: planted("failing_table"),
+    "fuzzing": lambda: str(runpy.run_path(str(ROOT / "tests" / "fuzz" / "results.py"))["fuzzing_table"]()),
     "verifiers": lambda: verifiers_table(RELIABILITY.with_suffix("") / "verifiers.json"),
 }
 _REGION: Final = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)

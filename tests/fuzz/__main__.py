@@ -28,7 +28,8 @@ def main() -> int:
         tell(report)
         if options.results and report.cases:
             with options.results.open("a") as file:
-                file.write(json.dumps(report.line()) + "\n")
+                label = {"target": options.label} if options.label else {}
+                file.write(json.dumps({**report.line(), **label}) + "\n")
         broken = broken or bool(report.found)
     return 1 if broken else 0
 
@@ -59,6 +60,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--share", type=float, default=1.0, help="of the long run")
     parser.add_argument("--minutes", type=float, default=0.0, help="stop after this time")
     parser.add_argument("--results", type=Path, help="append a JSON line for each target to this file")
+    parser.add_argument("--label", default="", help="what that line calls the target")
     options = parser.parse_args()
     if unknown := set(options.targets) - set(NAMES):
         parser.error(f"no such target: {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")

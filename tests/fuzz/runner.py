@@ -30,7 +30,7 @@ CPU_TIMES: Final = 5.0
 TRACE_S: Final = 5.0
 ENDS: Final = 20
 """Children that may die of cases before a run is given up."""
-TAIL_BYTES: Final = 3000
+TAIL_BYTES: Final = 6000
 
 
 @dataclass(slots=True)
