@@ -168,7 +168,8 @@ class _Run:
                 for r in encoded.rejected
             ] + failures_of(rows[~fits], ENCODE, "too_large", f"the output is larger than {max_event_bytes} bytes")
             written.append(_select(output.topic, encoded, rows, fits))
-            return Result(part.filter(np.isin(part.rows, written[-1].rows)), failures)
+            kept = written[-1].rows
+            return Result(part if len(kept) == len(part) else part.filter(np.isin(part.rows, kept)), failures)
 
         self.step(ENCODE, len(batch), lambda: write(batch))
         return written[0]
