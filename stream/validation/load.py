@@ -21,6 +21,7 @@ from stream.validation.suite import ID_SEPARATOR, Expectation, Severity, Suite, 
 
 MAX_BYTES: Final = 10_000_000
 MAX_ID_CHARACTERS: Final = 200
+MAX_EXPECTATIONS: Final = 2_000
 
 _SUITE_KEYS: Final = ("name", "id", "expectations", "meta", "notes", "suite_parameters")
 _EXPECTATION_KEYS: Final = (
@@ -101,6 +102,9 @@ def _shape_problems(document: Document) -> Iterator[Problem]:
     expectations = suite.get("expectations")
     if not isinstance(expectations, list) or not expectations:
         yield _problem(document, ("expectations",), "expectations must be a list with at least one expectation")
+        return
+    if len(expectations) > MAX_EXPECTATIONS:
+        yield _problem(document, ("expectations",), f"more than {MAX_EXPECTATIONS} expectations; make several suites")
         return
     for index, expectation in enumerate(expectations):
         yield from _expectation_problems(document, ("expectations", index), expectation)
