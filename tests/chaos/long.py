@@ -53,9 +53,10 @@ def commit() -> str:
     return found.stdout.strip()
 
 
-def run(profile: str, seed: int, folder: Path) -> dict[str, object]:
-    """One part. Raises CalledProcessError when it could not be judged."""
-    options = [*PROFILES[profile], f"--seed={seed}", "--output=json", f"--folder={folder}"]
+def run(profile: str, seed: int, folder: Path, minutes: float | None = None) -> dict[str, object]:
+    """One part; minutes: other than the profile's. Raises CalledProcessError when it could not be judged."""
+    length = [f"--minutes={minutes:g}"] if minutes else []
+    options = [*PROFILES[profile], *length, f"--seed={seed}", "--output=json", f"--folder={folder}"]
     command = [sys.executable, "-m", "stream", "chaos", *options]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -74,6 +75,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("profile", choices=PROFILES)
     parser.add_argument("--seeds", type=seeds, default=seeds("1"))
+    parser.add_argument("--minutes", type=float, help="of faults in a part, if not the profile's")
     parser.add_argument("--results", type=Path, default=RESULTS)
     chosen = parser.parse_args()
     chosen.results.mkdir(parents=True, exist_ok=True)
@@ -81,7 +83,7 @@ def main() -> int:
     held = True
     for seed in sorted(set(chosen.seeds) - done(path)):
         with tempfile.TemporaryDirectory(prefix="stream-chaos-") as folder:
-            facts = run(chosen.profile, seed, Path(folder))
+            facts = run(chosen.profile, seed, Path(folder), chosen.minutes)
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(facts) + "\n")
         held &= facts["held"] is True
