@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -295,6 +295,35 @@ def _auto_commit(original: Any, strike: Strike) -> Any:
     return consumer
 
 
+@_makes("acks-of-the-leader-alone")
+def _acks_of_the_leader_alone(original: Any, strike: Strike) -> Any:
+    def producer(self: Any) -> Any:
+        strike()
+        return {**original(self), "acks": 1}
+
+    return producer
+
+
+@_makes("timeouts-in-any-order")
+def _timeouts_in_any_order(original: Any, strike: Strike) -> Any:
+    def timeouts(file: Any, environment: Any) -> Any:
+        if list(original(file, environment)):
+            strike()
+        return ()
+
+    return timeouts
+
+
+@_makes("watchdog-off")
+def _watchdog_off(original: Any, strike: Strike) -> Any:
+    def look(self: Any) -> bool:
+        if self.clock() - self._last > self.limit_s:
+            strike()
+        return False
+
+    return look
+
+
 @_makes("read-uncommitted")
 def _read_uncommitted(original: Any, strike: Strike) -> Any:
     def consumer(self: Any) -> Any:
@@ -376,6 +405,24 @@ def _same_producer_after_trouble(original: Any, strike: Strike) -> Any:
         return self.source.rewind()
 
     return recover
+
+
+@_makes("fence-ends-the-process")
+def _fence_ends_the_process(original: Any, strike: Strike) -> Any:
+    from stream.errors import FatalError, TransactionError
+    from stream.kafka.guard import FENCED
+
+    @contextlib.contextmanager
+    def counting_fences(self: Any) -> Iterator[None]:
+        try:
+            yield
+        except TransactionError as error:
+            if error.reason != FENCED:
+                raise
+            strike()
+            raise FatalError(f"fenced: {error}") from error
+
+    return counting_fences
 
 
 @_makes("failed-commit-swallowed")

@@ -18,6 +18,7 @@ from planted.bugs import Harm
 from planted.trial import FAILED, HarmError, Trial, stopped
 
 from stream.chaos.proxy import Then
+from stream.errors import ExitCode
 
 LONG_SESSION: Final = {"STREAM_KAFKA_SESSION_TIMEOUT_MS": "45000"}
 """One that comes back is still a member, and nobody waits for its transaction's timeout."""
@@ -35,6 +36,22 @@ from stream.errors import PoisonError
 def refuse(batch):
     if any(number % 20 == 3 for number in batch["id"].to_pylist()):
         raise PoisonError("refused", "by the rule")
+    return batch.append_column("seen", pa.nulls(len(batch), pa.float64()))
+"""
+
+STANDS_STILL: Final = """\
+import time
+from pathlib import Path
+
+import pyarrow as pa
+
+STOOD = Path(__file__).with_name("stood-still")
+
+
+def stand_still(batch):
+    if 500 in batch["id"].to_pylist() and not STOOD.exists():
+        STOOD.touch()
+        time.sleep(3600)
     return batch.append_column("seen", pa.nulls(len(batch), pa.float64()))
 """
 
@@ -95,10 +112,39 @@ def fenced_inside_a_transaction(t: Trial) -> None:
     somebody = Producer({"bootstrap.servers": p.io.bootstrap, "transactional.id": f"{p.name}-one-0"})
     somebody.init_transactions(30)
     worker.send(signal.SIGCONT)
-    t.reach(p, 3000, worker)
+    t.until(lambda: worker.logged(FAILED), "a failed attempt", worker)
+    p.produce(range(3000, 3400))  # behind what was in hand, whatever partition that was of
+    t.reach(p, 3400, worker)
     t.stop(worker)
+    t.judge(p, range(3400))
+    t.judge_counts(3400, worker)
+
+
+def timeouts_in_the_wrong_order(t: Trial) -> None:
+    """A killed worker's transaction must end before another one is given its partitions; such a file is refused."""
+    p = t.create("timeouts", transaction="60s", environ=SHORT_SESSION)
+    p.produce(range(3000))
+    killed = {"faults": "slow-transactions", "STREAM_FAILPOINT": f"before_commit:{BATCHES}"}
+    worker = t.start(p, **killed)
+    t.until(lambda: not worker.alive, "refused, or dead in a transaction")
+    if worker.popen.returncode == ExitCode.CONFIGURATION:
+        p.write(transaction="2s")
+        worker = t.start(p, **killed)
+    t.dies_at(worker)
+    t.drain(p, instance="two")
     t.judge(p, range(3000))
-    t.judge_counts(3000, worker)
+
+
+def a_call_that_never_returns(t: Trial) -> None:
+    """The loop stands still in it; heartbeats go on. The process must end, so that its supervisor starts another."""
+    p = t.create("endless", transaction="2s", environ={**SHORT_SESSION, "STREAM_KAFKA_MAX_POLL_INTERVAL_MS": "6000"})
+    (p.folder / "rules.py").write_text(STANDS_STILL)
+    call = "  - call: {function: rules:stand_still, adds: {seen: double}}\n"
+    p.pipeline.write_text(p.pipeline.read_text().replace("  - transform:", call + "  - transform:"))
+    p.produce(range(1000))
+    t.ends(t.start(p), ExitCode.FATAL)
+    t.drain(p)
+    t.judge(p, range(1000))
 
 
 def answer_lost(t: Trial) -> None:
@@ -333,6 +379,8 @@ SCENARIOS: Final[Mapping[str, Callable[[Trial], None]]] = {
         killed_before_the_commit,
         killed_after_the_commit,
         fenced_inside_a_transaction,
+        timeouts_in_the_wrong_order,
+        a_call_that_never_returns,
         answer_lost,
         two_workers,
         zombie,
