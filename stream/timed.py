@@ -14,6 +14,8 @@ class Timed:
     tell: Callable[[str, float], None]
     clock: Callable[[], float]
     activity: str
+    idle_s: float = 0.0
+    """How much of it was waiting for something to do, told as "idle"; may be set before it ends."""
     _began: float = 0.0
 
     def __enter__(self) -> Self:
@@ -21,4 +23,8 @@ class Timed:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self.tell(self.activity, self.clock() - self._began)
+        seconds = self.clock() - self._began
+        idle_s = min(self.idle_s, seconds)
+        self.tell(self.activity, seconds - idle_s)
+        if idle_s:
+            self.tell("idle", idle_s)

@@ -37,6 +37,8 @@ Positions = Mapping[tuple[str, int], int]
 class Session(Protocol):
     """What the loop needs of `stream.kafka.Session`."""
 
+    @property
+    def waited_s(self) -> float: ...
     def poll(self) -> Messages | None: ...
     def begin_commit(self, outcome: Outcome, records: RecordList) -> None: ...
     def finish_commit(self) -> float | None: ...
@@ -139,6 +141,7 @@ class Worker:
         with self._timed("read") as timed:
             messages = self.session.poll()
             timed.activity = "idle" if messages is None else "read"
+            timed.idle_s = self.session.waited_s
         if messages is None:
             self._finish()
         else:

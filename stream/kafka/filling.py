@@ -28,6 +28,8 @@ class Filler:
     sleep: Callable[[float], None] = time.sleep
     size: BatchSize = field(init=False)
     wait: BatchWait = field(init=False)
+    waited_s: float = 0.0
+    """Since the last wait for a first event: in it, and in naps. A backlog's waits are no rest, fetching goes on."""
     _mean_bytes: float = 1.0
     _handed_out: tuple[int, float] | None = None
     """(events, when) of the batch that is being processed."""
@@ -35,6 +37,11 @@ class Filler:
     def __post_init__(self) -> None:
         self.size = BatchSize(self.settings.batch_events, self.settings.number("max.poll.interval.ms") / 1000)
         self.wait = BatchWait(self.settings.batch_wait_s)
+
+    def wait_for_first(self, intake: Intake, wait_s: float) -> None:
+        began = self.clock()
+        intake.fetch(1, wait_s)
+        self.waited_s = self.clock() - began
 
     def fill(self, intake: Intake) -> None:
         """After the first event. A call that waits is woken by each answer of a broker, so a light load gets naps."""
@@ -73,7 +80,12 @@ class Filler:
             if left <= 0:
                 return
             if self._room(intake) > 0:
-                self.sleep(min(left, NAP_S))
+                self._nap(min(left, NAP_S))
+
+    def _nap(self, seconds: float) -> None:
+        began = self.clock()
+        self.sleep(seconds)
+        self.waited_s += self.clock() - began
 
     def _room(self, intake: Intake) -> int:
         """How many more events fit, judged by the mean size of the last batch and of this one."""

@@ -100,6 +100,11 @@ class Session:
             self.source.start_at(starts)
         return messages
 
+    @property
+    def waited_s(self) -> float:
+        """How much of the last poll there was nothing to do."""
+        return self.source.waited_s
+
     def begin_commit(self, outcome: Outcome, records: RecordList) -> None:
         """Outputs, records and source offsets in one transaction, opened only now, after all processing.
 

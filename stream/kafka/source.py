@@ -92,7 +92,7 @@ class Source:
         """The next batch: up to batch_events, batch_bytes, or what came within batch_wait_s of the batch before."""
         self._wake()
         self._filler.asked_again()
-        self._intake.fetch(1, wait_s)
+        self._filler.wait_for_first(self._intake, wait_s)
         if self._intake.events:
             self._filler.fill(self._intake)
         read = self._intake.events
@@ -121,6 +121,11 @@ class Source:
         self.assignment.advance(messages.next_offsets)
         self._stand_at(early)
         return as_first_read(messages, self.waiting.tiers) if len(messages) else None
+
+    @property
+    def waited_s(self) -> float:
+        """How much of the last poll there was nothing to do."""
+        return self._filler.waited_s
 
     def require_alive(self) -> None:
         """Raises FatalError when the client is at its end; TransactionError when it was fenced: reopen() then."""

@@ -36,6 +36,7 @@ class Log:
     closed: bool = False
     under_way: tuple[Outcome, Sequence[Record]] | None = None
     now: float = 0.0
+    waited_s: float = 0.0
 
     def poll(self) -> Messages | None:
         if self.position >= len(self.values):
@@ -277,6 +278,21 @@ def test_the_time_of_the_loop_is_told_by_what_it_was_spent_on() -> None:
     assert spent["recover"] == pytest.approx(2.0 * 3)
     assert spent["pause"] == pytest.approx(0.5)
     assert spent["read"] + spent["idle"] >= 3.0
+
+
+def test_what_a_poll_waited_for_events_is_no_reading() -> None:
+    """A loop that naps between the batches of a light load is idle, not busy."""
+    log, notes = Log([b"a", b"b"]), Notes()
+    poll = log.poll
+
+    def slow() -> Messages | None:
+        log.now, log.waited_s = log.now + 1.0, 0.75
+        return poll()
+
+    log.poll = slow  # type: ignore[method-assign]
+    worker(log, notes).run(until_caught_up=True)
+    assert notes.spent_s["read"] == pytest.approx(0.25)
+    assert notes.spent_s["idle"] >= 0.75
 
 
 def test_a_stop_finishes_the_batch_in_hand() -> None:

@@ -139,3 +139,13 @@ def test_the_mean_size_of_the_last_batch_judges_the_next() -> None:
     filling.handed_out(Messages.of([b"x" * 1000] * 10))
     filling.fill(intake)
     assert intake.events <= 11
+
+
+def test_naps_and_the_wait_for_a_first_event_are_rest() -> None:
+    intake = Intake([(100.5, 5), (100.6, 5)], events=0)
+    filling = filler(intake)
+    filling.wait_for_first(intake, 2.0)
+    assert (intake.events, round(filling.waited_s, 6)) == (1, 0.5)
+    filling.wait.closed(intake.now, full=False)
+    filling.fill(intake)
+    assert round(filling.waited_s, 6) == 0.52

@@ -233,6 +233,7 @@ class Log:
     ends: list[str] = field(default_factory=list)
     under_way: tuple[Outcome, Sequence[Record]] | None = None
     flaky: float = 0.0
+    waited_s: float = 0.0
 
     def poll(self) -> Messages | None:
         events = []
