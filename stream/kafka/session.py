@@ -215,13 +215,14 @@ class Session:
         """One that was fenced is replaced: it may have been by its own attempt to join, whose answer was lost.
 
         librdkafka then joins once more under its old member id, which the new one, that nobody told it of, has
-        fenced. Raises FatalError for a fence too many, which is another process of this name, and as require_alive.
+        fenced. So is one that lacked a right on its group. Raises FatalError for a fence too many, which is another
+        process of this name, and as require_alive.
         """
         try:
             with self._counting_fences():
                 self.source.require_alive()
-        except TransactionError as fenced:
-            log.warning("making a new consumer: %s", fenced)
+        except (TransactionError, SystemicError) as ended:
+            log.warning("making a new consumer: %s", ended)
             self.source.reopen()
 
     def _open_sink(self) -> Sink:

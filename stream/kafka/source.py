@@ -35,6 +35,8 @@ REFUSED: Final = frozenset(
 ANOTHER: Final = "another process runs with the same STREAM_INSTANCE and slot"
 TAKEN_OVER: Final = "fenced by other consumer with same group.instance.id"
 """FENCED_INSTANCE_ID, which comes wrapped in a fatal error of another code."""
+GROUP_REFUSED: Final = "Group authorization failed"
+"""GROUP_AUTHORIZATION_FAILED, which does so too."""
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +68,7 @@ class Source:
         self._open()
 
     def reopen(self) -> None:
-        """A new consumer in the place of one that was fenced: nothing is owned until the group gives it."""
+        """A new consumer in the place of one that is at its end: nothing is owned until the group gives it."""
         with contextlib.suppress(KafkaException):  # it says once more that it is at its end
             self._consumer.close()
         self.assignment.lose_all()
@@ -128,9 +130,15 @@ class Source:
         return self._filler.waited_s
 
     def require_alive(self) -> None:
-        """Raises FatalError when the client is at its end; TransactionError when it was fenced: reopen() then."""
+        """Raises FatalError when the client is at its end.
+
+        Where a new one may do better, reopen() makes it: TransactionError when it was fenced, SystemicError when it
+        lacks Read on its group, which ends a client of the group protocol `consumer`.
+        """
         if self._fatal is None:
             return
+        if GROUP_REFUSED in self._fatal.str():
+            raise SystemicError("refused", f"consumer: {self._fatal.str()}")
         if self._fenced():
             raise TransactionError(f"consumer: {self._fatal.str()}", FENCED)
         raise FatalError(f"consumer: {self._fatal.str()}")
@@ -194,7 +202,7 @@ class Source:
         while (left := deadline - self.clock()) > 0:
             self._intake.fetch(1, min(left, IDLE_POLL_S))
             self.assignment.advance(self._intake.take().next_offsets)
-        if not self._fenced():  # what waits here recovers next, and finds it then
+        if not self._replaceable():  # what waits here recovers next, and finds it then
             self.require_alive()
 
     def hold(self, where: Partition, offset: int, until_ms: int) -> None:
@@ -259,6 +267,9 @@ class Source:
                 self._consumer.seek(place)
             except KafkaException as error:
                 raise TransactionError(f"seek in {topic}/{partition} to {offset}: {error}") from error
+
+    def _replaceable(self) -> bool:
+        return self._fenced() or (self._fatal is not None and GROUP_REFUSED in self._fatal.str())
 
     def _fenced(self) -> bool:
         return self._fatal is not None and TAKEN_OVER in self._fatal.str()

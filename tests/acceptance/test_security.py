@@ -111,11 +111,18 @@ def test_a_worker_without_rights_on_topics_ends_at_its_start_and_names_them_all(
     ]
 
 
-@pytest.mark.parametrize("index", range(6), ids=["input", "high", "low", "dead letters", "group", "transactions"])
+NAMES = ["input", "high", "low", "dead letters", "group", "transactions"]
+
+
+@pytest.mark.parametrize(
+    ("index", "protocol"),
+    [*((index, "classic") for index in range(6)), (4, "consumer")],
+    ids=[*NAMES, "group, whose client ends then"],
+)
 def test_a_right_that_is_revoked_pauses_without_spinning_and_coming_back_ends_the_pause(
-    project, secured, index
+    project, secured, index, protocol
 ) -> None:
-    p = project()
+    p = project(protocol=protocol)
     secured.allow(PRINCIPAL, minimal(p.name))
     p.produce(range(100))
     worker = p.start()
@@ -124,9 +131,9 @@ def test_a_right_that_is_revoked_pauses_without_spinning_and_coming_back_ends_th
     secured.forbid(PRINCIPAL, [right])
     time.sleep(1)  # until the broker's authorizer has it; sooner, the next events may still pass
     p.produce(range(100, 200))
-    refused = wait_until(lambda: _paused(worker, "refused"), f"paused for want of {right}", standing=worker.tail)
+    # the client's own word comes first where it ends by it, and the name with the first look at what is missing
+    refused = wait_until(lambda: _paused(worker, "refused", right.name), f"want of {right}", standing=worker.tail)
     assert refused["status"] == 503
-    assert right.name in refused["reason"]
     assert worker.metric("stream_pauses_total", reason="refused") >= 1
     assert worker.metric("stream_pipeline_state", state="paused") == 1
     lines, cpu_s, began = len(worker.lines()), _cpu_s(worker), time.monotonic()
@@ -141,6 +148,51 @@ def test_a_right_that_is_revoked_pauses_without_spinning_and_coming_back_ends_th
     assert worker.alive
     assert worker.stop() == 0
     p.verify(range(200))
+
+
+def test_an_acl_on_the_very_name_of_a_worker_is_no_false_alarm_and_no_worker_is_disturbed(project, secured) -> None:
+    p = project()
+    secured.allow(PRINCIPAL, minimal(p.name)[:-1])
+    literal = Right("TRANSACTIONAL_ID", f"{p.name}-one-0", "WRITE")
+    secured.allow(PRINCIPAL, [literal])
+    p.produce(range(100))
+    worker = p.start()
+    p.await_progress(100)
+    code, shown, told = wait_until(
+        lambda: (found := check_live(p, STREAM_INSTANCE="one"))[0] == ExitCode.DONE and found, "all rights are there"
+    )
+    assert (code, "lacks" in shown + told) == (ExitCode.DONE, False)
+    code, _, told = check_live(p, STREAM_INSTANCE="another")
+    assert code == ExitCode.CONFIGURATION
+    assert f"lacks the ACL Write on transactional-id {p.name}- (prefixed)" in told
+    p.produce(range(100, 200))
+    p.await_progress(200)
+    assert worker.metric("stream_recoveries_total") == 0, "the worker of that name was not fenced"
+    assert worker.stop() == 0
+    p.verify(range(200))
+
+
+def test_a_client_and_a_listener_of_different_protocols_are_told_with_what_to_set(project, secured) -> None:
+    p = project()
+    login, tls = p.environ, secured.bootstrap
+    plain = secured.cluster.internal_bootstrap
+    cases = [
+        ("PLAINTEXT", tls, "speaks TLS and this client does not", "try SSL, or SASL_SSL with a login"),
+        ("SASL_PLAINTEXT", tls, "speaks TLS and this client does not", "try SASL_SSL"),
+        ("SASL_SSL", plain, "does not speak TLS and this client does", "try SASL_PLAINTEXT"),
+        ("SSL", tls, "takes connections and does not answer", "try SASL_SSL where it asks for a login"),
+    ]
+    asked = []
+    for protocol, servers, what, cure in cases:  # at once: each waits for an answer as long as it may
+        kept = {name: value for name, value in login.items() if "_SASL_" not in name or protocol.startswith("SASL")}
+        p.environ = {**kept, "STREAM_KAFKA_SECURITY_PROTOCOL": protocol, "STREAM_KAFKA_BOOTSTRAP_SERVERS": servers}
+        expected = (f"the listener at {servers} {what}", f"STREAM_KAFKA_SECURITY_PROTOCOL is {protocol}, {cure}")
+        check = start(["check", str(p.pipeline), "--live"], p.folder / f"check-{len(asked)}", p.environ)
+        asked += [(check, expected), (p.start(), expected)]
+    for process, expected in asked:
+        assert process.wait() in (ExitCode.CONFIGURATION, ExitCode.UNREACHABLE)
+        (line,) = [text for text in process.log.read_text().splitlines() if text.startswith("error:")]
+        assert all(part in line for part in expected), line
 
 
 def test_a_wrong_password_is_told_in_one_line(project) -> None:
@@ -211,13 +263,14 @@ def _run_and_wait(p: Project, **environ: str) -> tuple[int, str]:
     return worker.wait(), worker.log.read_text()
 
 
-def _paused(worker: Worker, reason: str) -> dict[str, object] | None:
+def _paused(worker: Worker, reason: str, named: str) -> dict[str, object] | None:
     try:
         found = worker.ready()
     except OSError:
         assert worker.alive, worker.tail(30)
         return None
-    return found if found["state"] == "paused" and str(found["reason"]).startswith(f"{reason}: ") else None
+    told = str(found["reason"])
+    return found if found["state"] == "paused" and told.startswith(f"{reason}: ") and named in told else None
 
 
 def _cpu_s(worker: Worker) -> float:

@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from stream.batch import Messages, Outcome, failures_of
-from stream.errors import FatalError, TransactionError
+from stream.errors import FatalError, SystemicError, TransactionError
 from stream.kafka.guard import FENCED, TroubleLog
 from stream.kafka.session import FENCES_WITHIN_S, MAX_FENCES, Session
 from stream.kafka.settings import ClientSettings, Slot
@@ -43,6 +43,7 @@ class Consumer:
     def committed(self, wanted: list[TopicPartition], timeout: float) -> list[TopicPartition]:
         return [TopicPartition(p.topic, p.partition, *self.group.offsets[p.topic, p.partition]) for p in wanted]
 
+    def pause(self, partitions: Any) -> None: ...
     def resume(self, partitions: Any) -> None: ...
     def seek(self, partition: Any) -> None: ...
     def consumer_group_metadata(self) -> None: ...
@@ -228,6 +229,22 @@ def test_fences_that_are_rare_are_all_survived(session: Session, transport: Tran
         transport.tell(FATAL_FENCE)
         session.recover()
     assert len(transport.consumers) == 1 + 3 * MAX_FENCES
+
+
+REFUSED_GROUP = KafkaError(KafkaError._FATAL, "ConsumerGroupHeartbeat: Broker: Group authorization failed", fatal=True)
+
+
+def test_a_consumer_that_lost_its_right_on_the_group_pauses_and_is_replaced(
+    session: Session, transport: Transport
+) -> None:
+    for _ in range(3 * MAX_FENCES):  # however often: it is no fence
+        transport.tell(REFUSED_GROUP)
+        with pytest.raises(SystemicError, match="Group authorization failed") as refused:
+            session.poll(0)
+        assert refused.value.reason == "refused"
+        session.idle(0)
+        assert session.recover() == {}
+    assert [consumer.closed for consumer in transport.consumers] == [True] * 3 * MAX_FENCES + [False]
 
 
 def test_another_fatal_error_of_the_consumer_ends_the_process(session: Session, transport: Transport) -> None:
