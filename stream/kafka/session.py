@@ -18,7 +18,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from stream.batch import Messages, Outcome, RecordList
-from stream.errors import FatalError, TransactionError
+from stream.errors import FatalError, SystemicError, TransactionError
 from stream.kafka.assignment import Assignment
 from stream.kafka.committer import Committer
 from stream.kafka.gather import Partition
