@@ -12,11 +12,24 @@ from stream.chaos.recovery import Wound
 from stream.chaos.verdict import Seen, broken
 
 MIB: Final = 2**20
-FINDINGS: Final = (
-    *("lost", "doubled", "in_two_places", "unexpected"),
-    *("misplaced", "wrong_result", "moved", "out_of_order"),
-)
+MEANINGS: Final = {
+    "lost": "in the input, and nowhere else",
+    "doubled": "in one place, more often than in the input",
+    "in_two_places": "in an output and in the dead letters, for example",
+    "unexpected": "never sent",
+    "misplaced": "in one place, but not in the right one",
+    "wrong_result": "the score is not what the model must say",
+    "moved": "with another key, or in another partition",
+    "out_of_order": "behind a later event of its key",
+}
+FINDINGS: Final = tuple(MEANINGS)
 """What must be zero of the events."""
+PLACES: Final = {
+    "high": "output for scores above 400",
+    "low": "output for the others",
+    "dead": "dead letters",
+    "waiting": "in a retry tier, still to be tried again",
+}
 
 
 def facts(plan: Plan, seen: Seen) -> dict[str, Any]:
@@ -89,8 +102,9 @@ def fault_rows(seen: Seen) -> list[tuple[object, ...]]:
 def rows(seen: Seen) -> list[tuple[str, object, str]]:
     """What was found: (what, number, what it should be)."""
     found: list[tuple[str, object, str]] = [("events", seen.findings.events, "each in exactly one place")]
-    found += [(f"  {place}", number, "") for place, number in seen.findings.by_place.items()]
-    found += [(name.replace("_", " "), number, "0") for name, number in _finding_counts(seen).items()]
+    found += [(f"  {place}", number, PLACES[place]) for place, number in seen.findings.by_place.items()]
+    counts = _finding_counts(seen)
+    found += [(name.replace("_", " "), counts[name], f"0: {meaning}") for name, meaning in MEANINGS.items()]
     slope = None if seen.slope is None else seen.slope / MIB
     return [
         *found,
