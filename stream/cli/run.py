@@ -63,7 +63,9 @@ def _run_one(path: Path, slot: int, until_caught_up: bool) -> Summary:
 
     with Service(path, os.environ, slot) as service:
         _on_stop_signals(service.stop)
-        return service.run(until_caught_up=until_caught_up)
+        summary = service.run(until_caught_up=until_caught_up)
+    gc.freeze()  # the process ends: Python would look three times for cycles among all there is
+    return summary
 
 
 def _run_many(paths: list[Path], workers: int, until_caught_up: bool, output: Output) -> int:
