@@ -27,6 +27,8 @@ from stream.devkafka import Cluster
 
 SLOW: Scale = Scale(windows=1 / 30, ages=1 / 8640, shortest_s=10)
 NAME = "every-alert"
+ALL_ASSIGNED = f"sum(stream_consumer_assigned_partitions{{topic='{NAME}.in'}}) == 4"
+"""The four partitions of the input are with the workers."""
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -75,7 +77,7 @@ def healthy(watched: Watched) -> None:
 
 
 def come_and_go(watched: Watched) -> None:
-    """A member that joins, is given partitions, and leaves: each time some change hands."""
+    """A member that joins, is given partitions, and leaves; then the workers get them back, or the next one would."""
     quick = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 300}  # it hears of each step of a rebalance at once
     settings = {"group.id": NAME, "partition.assignment.strategy": "cooperative-sticky", **quick}
     member = Consumer({"bootstrap.servers": watched.project.io.bootstrap, **settings})
@@ -87,6 +89,7 @@ def come_and_go(watched: Watched) -> None:
 
     with contextlib.closing(member):
         wait_until(has_some, "partitions were given to it")
+    wait_until(lambda: watched.value(ALL_ASSIGNED), "the workers have them back", 60, watched.standing)
 
 
 def restart(watched: Watched) -> None:
