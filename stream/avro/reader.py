@@ -51,7 +51,8 @@ class EventReader:
         # native codec does not take goes to the reference one, whatever is configured.
         self._codec = "auto" if codec == NATIVE else codec
         self._decoders: Lru[Schema, _Compiled] = Lru(MAX_DECODERS)
-        self._decoders.put(reader, _Compiled(chosen.decoder, fallback=False))
+        self._last_writer, self._last = reader, _Compiled(chosen.decoder, fallback=False)
+        self._decoders.put(reader, self._last)
         self.codec_name = chosen.name
         """The codec for events written with the reader schema: "native", or "reference: " and why."""
         self.fallbacks = 0
@@ -88,6 +89,13 @@ class EventReader:
 
     def _decoder(self, frame: Frame) -> _Compiled:
         writer = self._store.writer_schema(frame)
+        if writer is self._last_writer:  # to find two schemas equal takes as long as to decode a thousand events
+            return self._last
+        self._last = self._compiled(writer)
+        self._last_writer = writer
+        return self._last
+
+    def _compiled(self, writer: Schema) -> _Compiled:
         compiled = self._decoders.get(writer)
         if compiled is None:
             decoder, name = choose_decoder(writer, self._reader, self._limits, self._codec)
