@@ -165,6 +165,8 @@ def _syntax_problem(error: yaml.MarkedYAMLError, name: str) -> Problem:
         what += "; a text that holds ': ' needs quotes, and keys of one level start in one column"
     if "found character '\\t'" in what:
         what += "; indent with spaces"
+    if "expected ',' or '}'" in what and "got '['" in what:
+        what += "; an expression with brackets needs quotes inside of { }"
     if "expected a single document" in (error.context or ""):
         what = "a second document starts here; a pipeline file holds one"
     place = _place(name, mark) if mark is not None else name

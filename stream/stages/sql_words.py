@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
+from stream.suggestion import did_you_mean
+
 FUNCTIONS: Final = frozenset(
     """
     abs acos acosd asin asind atan atan2 atan2d atand cbrt ceil ceiling cos cosd cot cotd degrees div exp floor
@@ -69,6 +71,10 @@ INSTEAD: Final[Mapping[str, str]] = {
     "sum": "a + b adds columns, array_sum(a) the items of a list",
     "avg": "array_mean(a) takes the items of a list",
     "count": "array_length(a) counts the items of a list",
+    "array_max": "greatest(array_get(a, 1), array_get(a, 2), ...) takes the items, counted from 1",
+    "list_max": "greatest(array_get(a, 1), array_get(a, 2), ...) takes the items, counted from 1",
+    "array_min": "least(array_get(a, 1), array_get(a, 2), ...) takes the items, counted from 1",
+    "list_min": "least(array_get(a, 1), array_get(a, 2), ...) takes the items, counted from 1",
     "date_trunc": "use cast(t as date), or date_part('hour', t)",
     "isnan": "use x > 1.7e308, as NaN is larger than every number",
     "is_nan": "use x > 1.7e308, as NaN is larger than every number",
@@ -148,7 +154,8 @@ def _reason(word: str, *, is_call: bool, is_quoted: bool) -> str:
         instead = INSTEAD.get(word, "an expression sees one row")
         return f"{word} looks at other rows, and which those are depends on the batch; {instead}"
     if is_call and word not in FUNCTIONS | SYNTAX:
-        return f"there is no function {word}()" + (f"; {INSTEAD[word]}" if word in INSTEAD else "")
+        hint = f"; {INSTEAD[word]}" if word in INSTEAD else did_you_mean(word, FUNCTIONS)
+        return f"there is no function {word}(){hint}"
     return ""
 
 

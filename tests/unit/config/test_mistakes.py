@@ -84,6 +84,9 @@ WHOLE = {
         "2:1: not valid YAML: found character '\\t' that cannot start any token; indent with spaces"
     ],
     "a: [1": ["1:6: not valid YAML: expected ',' or ']', but got '<stream end>'"],
+    "a: {when: p[1] < 2}": [
+        "1:12: not valid YAML: expected ',' or '}', but got '['; an expression with brackets needs quotes inside of { }"
+    ],
     "a: *b": ["1:4: not valid YAML: found undefined alias 'b'"],
     "a: 1\n---\nb: 2": ["2:1: not valid YAML: a second document starts here; a pipeline file holds one"],
     "a: &a [*a]": ["1:4: nested deeper than 50 levels"],

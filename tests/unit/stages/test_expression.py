@@ -171,8 +171,11 @@ WRONG = {
     "date(s)": "a time needs its format, such as strptime(a, '%Y-%m-%d'); without, it would be guessed from other rows",
     "null": "it is always null and has no type; write cast(null as double)",
     "wide + 1": "the decimal 'wide' has more than 38 digits; no expression can use it",
-    "foo(a)": "there is no function foo()",
+    "zzz(a)": "there is no function zzz()",
     "date_trunc('day', t)": "there is no function date_trunc(); use cast(t as date), or date_part('hour', t)",
+    "list_max(a)": "there is no function list_max(); greatest(array_get(a, 1), array_get(a, 2), ...) takes the items,"
+    " counted from 1",
+    "coalesc(a)": "there is no function coalesc(); did you mean 'coalesce'?",
     "isnan(x)": "there is no function isnan(); use x > 1.7e308, as NaN is larger than every number",
     "max(a)": "max looks at other rows, and which those are depends on the batch; greatest(a, b) compares columns of"
     " one row",
