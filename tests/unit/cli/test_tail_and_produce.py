@@ -3,6 +3,7 @@ import os
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from stream.cli import app
 from stream.cli.decoding import Keys, PlainReader
 from stream.cli.produce import Framed, Production, _limited, flights_of, passes, until_stopped
 from stream.cli.tail import facts, failure_lines
+from stream.demo import flights
 from stream.errors import ConfigurationError, PoisonError, SystemicError
 from stream.kafka.producing import PACES_PER_S, Pace
 
@@ -234,7 +236,9 @@ def test_repeating_begins_anew_after_each_pass_and_ends_when_a_pass_has_no_row()
     assert list(passes(lambda: iter([[b"a"]]), repeat=False)) == [[b"a"]]
 
 
-def test_the_flights_come_framed_with_their_number_as_key_and_some_are_damaged() -> None:
+def test_the_flights_come_framed_with_their_number_as_key_and_some_are_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = partial(flights.events, limit=2500)
+    monkeypatch.setattr(flights, "events", few)
     schema = load_schema(ROOT / "schemas" / "flight.avsc")
     (first, *_) = flights_of(schema, b"<>")()
     keys, found = zip(*first, strict=True)
