@@ -66,8 +66,8 @@ def latency_table(found: Facts) -> str:
         rows.append((title, *figures, spread_text([r["cores"] for r in own]), len(own)))
     notes = [
         f"{found['rate']:,} events/s for {found['seconds']:g} s, from the event's timestamp to the receipt of its",
-        "result by a read_committed reader; min / median / max of the runs. Batches close after 100 ms or as soon as",
-        f"nothing is queued. {found['pinning']} Load and reader share the broker's core.",
+        "result by a read_committed reader; min / median / max of the runs. Batches as the product has",
+        f"them by itself. {found['pinning']} Load and reader share the broker's core.",
         measured_on(found),
     ]
     return table("Latency at a steady rate", HEAD, rows, notes)
