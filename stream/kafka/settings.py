@@ -21,6 +21,7 @@ ABOVE_TRANSACTION = "transaction timeout < session.timeout.ms < max.poll.interva
 CLASSIC = "classic"
 SOCKET_TIMEOUT_MS = 6000
 FEWEST_QUEUED = 1000
+LEAST_QUEUED_KB = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,10 @@ class ClientSettings:
         return {
             **self._shared("consumer"),
             **_CONSUMER,
-            # of each partition: the next batch, and one more. The client's 100,000 of small events are 40 MB of memory
+            # the next batch, and one more: of each partition in events, where the client's 100,000 small ones are 40 MB
+            # of memory, and of all of them in bytes
             "queued.min.messages": max(FEWEST_QUEUED, 2 * self.batch_events),
+            "queued.max.messages.kbytes": max(LEAST_QUEUED_KB, 2 * self.batch_bytes // 1024),
             **self._group(),
             **self._user(PRODUCER_ONLY),
             **_CONSUMER_OWNED,
