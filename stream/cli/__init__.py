@@ -32,6 +32,7 @@ COMMANDS: Final[dict[str, str]] = {
     "topics": "Show the topics a pipeline needs, and create what is missing.",
     "produce": "Write the rows of a file, or the demonstration's flights, to a topic as Avro events.",
     "tail": "Show the events of a topic, decoded.",
+    "positions": "Show where a pipeline stands in its input; with --to, go on somewhere else.",
     "dlq": "Dead letters: look at them, send them again, discard them.",
     "kafka": "A real Apache Kafka for a laptop, from pip packages alone (extra `devkafka`).",
     "model": "Model packages: make one from an ONNX file, verify one.",
@@ -41,7 +42,7 @@ COMMANDS: Final[dict[str, str]] = {
 PANELS: Final = {
     "Start here": ("demo", "init", "chaos"),
     "Pipelines": ("run", "check", "process", "bench", "health", "schema", "model"),
-    "Kafka": ("topics", "produce", "tail", "dlq", "kafka"),
+    "Kafka": ("topics", "produce", "tail", "positions", "dlq", "kafka"),
 }
 EPILOG: Final = """\
 [bold]Examples[/bold]

@@ -45,8 +45,11 @@ class Start:
     time_ms: int | None = None
 
     @classmethod
-    def parse(cls, text: str) -> Start:
-        """earliest, latest, an offset, -N for the last N, or a time in ISO 8601. Raises ConfigurationError."""
+    def parse(cls, text: str, option: str = "--from") -> Start:
+        """earliest, latest, an offset, -N for the last N, or a time in ISO 8601.
+
+        option: what it was given as. Raises ConfigurationError.
+        """
         if text in ("earliest", "latest"):
             return cls(edge=OFFSET_BEGINNING if text == "earliest" else OFFSET_END)
         if re.fullmatch(r"-?[0-9]{1,18}", text):
@@ -58,7 +61,7 @@ class Start:
         if moment is None or moment.tzinfo is None:
             what = "earliest, latest, an offset, -N for the last N of each partition, or a time with its zone"
             near = did_you_mean(text, ("earliest", "latest"))
-            raise ConfigurationError([f"--from {text}: must be {what}, such as 2026-01-31T06:00:00Z{near}"])
+            raise ConfigurationError([f"{option} {text}: must be {what}, such as 2026-01-31T06:00:00Z{near}"])
         return cls(time_ms=int(moment.timestamp() * 1000))
 
 
