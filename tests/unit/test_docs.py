@@ -108,11 +108,12 @@ def in_a_new_project(document: str, path: str) -> bool:
 
 
 def definitions(tree: ast.Module) -> set[str]:
-    """Functions and classes of a module; methods as Class.method."""
+    """Functions, classes and constants of a module; methods as Class.method."""
     kinds = (ast.FunctionDef, ast.ClassDef)
     top = [node for node in tree.body if isinstance(node, kinds)]
     methods = {f"{c.name}.{m.name}" for c in top if isinstance(c, ast.ClassDef) for m in c.body if isinstance(m, kinds)}
-    return {node.name for node in top} | methods
+    constants = {n.target.id for n in tree.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)}
+    return {node.name for node in top} | methods | constants
 
 
 def test_the_table_of_libraries_is_that_of_the_architecture_test() -> None:
