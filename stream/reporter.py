@@ -61,10 +61,13 @@ class Reporter:
 
     def read(self, messages: Messages) -> None:
         self._uncommitted.read(messages)
-        for where in messages.next_offsets:  # at once: should this batch hang, nothing is told any more
+        oldest: dict[str, float] = {}
+        for where in messages.next_offsets:
             since = self._since(where)
             if since is not None and where[0] not in self.tiers:
-                self.metrics.in_hand(where[0], since)
+                oldest[where[0]] = min(since, oldest.get(where[0], since))
+        for topic, since in oldest.items():  # at once: should this batch hang, nothing is told any more
+            self.metrics.in_hand(topic, since)
 
     def running(self) -> None:
         self._enter(State.RUNNING)
