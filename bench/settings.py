@@ -55,7 +55,7 @@ CHANGES: Final = (
     Change("fetch.wait.max.ms", "100", "500"),
     Change("fetch.min.bytes", "1", "100000"),
     Change("queued.min.messages", "20000", "100000"),
-    Change("queued.max.messages.kbytes", "65536", "16384"),
+    Change("queued.max.messages.kbytes", "32768", "65536"),
     Change("max.partition.fetch.bytes", "1048576", "4194304"),
     Change("socket.receive.buffer.bytes", "0", "1048576"),
 )
