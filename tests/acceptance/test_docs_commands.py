@@ -91,7 +91,7 @@ class Page:
         return (ROOT / self.name).read_text("utf-8").replace("@NAME@", "machines")
 
 
-SETUPS: Final = {"docs/dead-letters.md": Page("docs/dead-letters.md", flights_scored)}
+SETUPS: Final = {name: Page(name, flights_scored) for name in ("docs/dead-letters.md", "docs/operating.md")}
 WITH_COMMANDS: Final = [
     *(SETUPS.get(name) or Page(name) for name in PAGES if commands(name, (ROOT / name).read_text("utf-8"))),
     Page(BENCH),
