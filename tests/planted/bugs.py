@@ -146,6 +146,7 @@ BUGS: Final[Sequence[Bug]] = (
         "the consumer commits what it has delivered (`enable.auto.commit`)",
         "killed before the commit",
         Harm.LOST,
+        also=("unit/test_lessons.py::test_dbos_733_the_client_neither_stores_nor_commits_offsets_by_itself",),
     ),
     Bug(
         "offsets-by-the-consumer",
@@ -205,6 +206,7 @@ BUGS: Final[Sequence[Bug]] = (
         "after a failed transaction it aborts and goes on with the same producer",
         "fenced inside a transaction",
         Harm.ENDED,
+        also=("unit/kafka/test_session.py::test_offsets_of_a_transaction_that_was_not_made_are_told",),
     ),
     Bug(
         "fence-ends-the-process",
@@ -213,6 +215,7 @@ BUGS: Final[Sequence[Bug]] = (
         "the first fence ends the process, although a coordinator that timed the transaction out looks the same",
         "fenced inside a transaction",
         Harm.ENDED,
+        also=("unit/kafka/test_session.py::test_fences_that_are_rare_are_all_survived",),
     ),
     Bug(
         "failed-commit-swallowed",
@@ -221,6 +224,7 @@ BUGS: Final[Sequence[Bug]] = (
         "what a call of the producer raises is ignored",
         "fenced inside a transaction",
         Harm.ENDED,
+        also=("unit/kafka/test_guard.py::test_a_call_that_raises_is_a_failed_attempt_with_its_cause",),
     ),
     Bug(
         "counted-before-commit",
@@ -229,6 +233,7 @@ BUGS: Final[Sequence[Bug]] = (
         "a batch is counted when its commit begins",
         "fenced inside a transaction",
         Harm.MISCOUNTED,
+        also=("unit/test_worker.py::test_a_failed_transaction_is_made_again_from_the_committed_offsets",),
     ),
     Bug(
         "batch-sent-again",
@@ -245,6 +250,7 @@ BUGS: Final[Sequence[Bug]] = (
         "a commit that was not answered is taken for not made",
         "answer lost",
         Harm.MISCOUNTED,
+        also=("unit/test_worker.py::test_a_commit_whose_answer_was_lost_is_counted_once_and_not_made_again",),
     ),
     Bug(
         "assigned-not-subscribed",
@@ -283,6 +289,7 @@ BUGS: Final[Sequence[Bug]] = (
         "a batch whose commit was refused is committed again with the member's new metadata",
         "zombie",
         Harm.DOUBLED,
+        also=("unit/test_worker.py::test_a_failed_transaction_is_made_again_from_the_committed_offsets",),
     ),
     Bug(
         "revoked-events-kept",
@@ -291,6 +298,7 @@ BUGS: Final[Sequence[Bug]] = (
         "what was read of a partition before it was revoked stays in the batch in hand",
         "rebalance while a batch fills",
         Harm.DOUBLED,
+        also=("unit/kafka/test_assignment.py::test_what_was_revoked_while_a_batch_fills_is_dropped_from_it",),
     ),
     Bug(
         "rebalance-commits",
@@ -299,6 +307,7 @@ BUGS: Final[Sequence[Bug]] = (
         "the positions of revoked partitions are committed by the callback",
         "rebalance while a batch fills",
         Harm.LOST,
+        also=("unit/kafka/test_assignment.py::test_what_was_revoked_while_a_batch_fills_is_dropped_from_it",),
     ),
     Bug(
         "revoke-does-not-wait",
@@ -325,6 +334,7 @@ BUGS: Final[Sequence[Bug]] = (
         "a transaction may stay open for longer than the group waits for its worker",
         "timeouts in the wrong order",
         Harm.STUCK,
+        also=("unit/config/test_rules.py::test_a_transaction_ends_before_the_session_of_its_worker",),
     ),
     Bug(
         "watchdog-off",
@@ -333,6 +343,7 @@ BUGS: Final[Sequence[Bug]] = (
         "nobody outside of the loop ends the process",
         "a call that never returns",
         Harm.STUCK,
+        also=("unit/test_watchdog.py::test_a_loop_that_stands_still_for_longer_is_ended",),
     ),
     Bug(
         "acks-of-the-leader-alone",
@@ -341,6 +352,7 @@ BUGS: Final[Sequence[Bug]] = (
         "`acks=1`: the leader's copy of an output is enough",
         "restart",
         Harm.ENDED,
+        also=("unit/kafka/test_settings.py::test_an_output_is_acknowledged_by_all_replicas_in_sync",),
     ),
     Bug(
         "read-uncommitted",
@@ -349,6 +361,7 @@ BUGS: Final[Sequence[Bug]] = (
         "`isolation.level=read_uncommitted`",
         "input with aborted transactions",
         Harm.UNEXPECTED,
+        also=("unit/kafka/test_settings.py::test_only_what_is_committed_and_whole_is_read",),
     ),
     Bug(
         "reset-to-earliest",
@@ -394,6 +407,7 @@ BUGS: Final[Sequence[Bug]] = (
         "the offsets of the whole batch are committed",
         "killed while an event holds its partition",
         Harm.LOST,
+        also=("unit/failures/test_strict.py::test_a_partition_whose_first_event_fails_commits_nothing",),
     ),
     Bug(
         "limit-not-judged",
@@ -402,6 +416,7 @@ BUGS: Final[Sequence[Bug]] = (
         "a batch over the limit is committed",
         "a flood of poison",
         Harm.OVER_LIMIT,
+        also=("unit/failures/test_limit.py::test_the_ratio_is_judged_over_the_window_once_it_is_full",),
     ),
     Bug(
         "halves-overlap",
@@ -411,6 +426,7 @@ BUGS: Final[Sequence[Bug]] = (
         "a stage that raises",
         Harm.DOUBLED,
         quick=True,
+        also=("unit/test_pipeline.py::test_a_stage_that_raises_for_an_event_is_halved_until_the_event_is_found",),
     ),
     Bug(
         "stage-drops-an-event",
@@ -419,6 +435,7 @@ BUGS: Final[Sequence[Bug]] = (
         "a stage answers for one event less than it was given",
         "a stage that raises",
         Harm.ENDED,
+        also=("unit/stages/test_call.py::test_the_declared_columns_are_added",),
     ),
     Bug(
         "filtered-without-offset",
@@ -427,6 +444,7 @@ BUGS: Final[Sequence[Bug]] = (
         "there is no transaction where there is nothing to write",
         "everything filtered",
         Harm.STUCK,
+        also=("unit/test_worker.py::test_a_batch_of_which_nothing_is_left_is_committed_too",),
     ),
 )
 BY_NAME: Final = {bug.name: bug for bug in BUGS}

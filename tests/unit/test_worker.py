@@ -189,6 +189,21 @@ def test_a_commit_whose_answer_was_lost_is_counted_once_and_not_made_again() -> 
     assert (notes.counted, w.summary.events) == (3, 3)
 
 
+class Nothing(Copy):
+    """No output takes an event."""
+
+    def process(self, messages: Messages) -> Outcome:
+        return Outcome(messages, [], [], filtered=len(messages))
+
+
+def test_a_batch_of_which_nothing_is_left_is_committed_too() -> None:
+    log, notes = Log([b"a", b"b", b"c"]), Notes()
+    w = worker(log, notes)
+    w.pipeline = Nothing()  # type: ignore[assignment]
+    w.run(until_caught_up=True)
+    assert (log.committed, notes.counted, log.outputs) == (3, 3, [])
+
+
 def test_with_kafka_away_it_pauses_and_goes_on_when_it_is_back() -> None:
     log = Log([b"a"], recover_errors=[TransactionError("no broker")] * 3)
     notes, _ = drained(log)
