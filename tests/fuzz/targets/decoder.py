@@ -189,7 +189,7 @@ TARGET: Final = Target(
     f"Avro data, {MESSAGES} messages a case: both codecs, fastavro",
     prepare,
     cpu_s=20,
-    mebibytes=256,
+    mebibytes=64,
     long=25_000,
     short=40,
 )
