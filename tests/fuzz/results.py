@@ -56,7 +56,8 @@ def _row(lines: Sequence[dict[str, Any]]) -> str:
     cases, inputs = sum(line["cases"] for line in lines), sum(line["counts"].get("inputs", 0) for line in lines)
     slowest, largest = max(line["most_cpu_s"] for line in lines), max(line["most_mib"] for line in lines)
     deaths, found = sum(line["deaths"] for line in lines), sum(len(line["found"]) for line in lines)
-    return f"{seeds} | {cases:,} | {inputs:,} | {slowest:g} | {largest:g} | {deaths} | {found}"
+    memory = f"{largest:g}" if largest else "not measured"
+    return f"{seeds} | {cases:,} | {inputs:,} | {slowest:g} | {memory} | {deaths} | {found}"
 
 
 def fuzzing_table() -> str:
