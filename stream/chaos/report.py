@@ -99,20 +99,27 @@ def fault_rows(seen: Seen) -> list[tuple[object, ...]]:
     return rows
 
 
-def rows(seen: Seen) -> list[tuple[str, object, str]]:
-    """What was found: (what, number, what it should be)."""
+def event_rows(seen: Seen) -> list[tuple[str, object, str]]:
+    """What the readers found of the events: (what, number, what it should be)."""
     found: list[tuple[str, object, str]] = [("events", seen.findings.events, "each in exactly one place")]
     found += [(f"  {place}", number, PLACES[place]) for place, number in seen.findings.by_place.items()]
     counts = _finding_counts(seen)
     found += [(name.replace("_", " "), counts[name], f"0: {meaning}") for name, meaning in MEANINGS.items()]
-    slope = None if seen.slope is None else seen.slope / MIB
     return [
         *found,
         ("twice in the input", seen.findings.input_doubled.count, "by its producer: found as often in the end"),
-        ("two readers saw the same", seen.readers_agree, "yes"),
+        ("two readers saw the same", seen.readers_agree, "yes: one that followed, and one that read all in the end"),
         ("ended while faults went on", seen.progress.ended, f"at least a tenth of {seen.progress.sent:,}"),
-        ("outputs that workers told of", seen.counters.told_outputs, f"{seen.counters.found_outputs:,} were found"),
-        ("longest silence of a partition, s", seen.longest_silence_s, ""),
+    ]
+
+
+def run_rows(seen: Seen) -> list[tuple[str, object, str]]:
+    """What else was seen of the run: (what, number, what to make of it)."""
+    slope = None if seen.slope is None else seen.slope / MIB
+    there = seen.counters.found_outputs
+    return [
+        ("outputs that workers told of", seen.counters.told_outputs, f"of {there:,}: a killed one tells no more"),
+        ("longest silence of a partition, s", seen.longest_silence_s, "while it was broken, or another one was"),
         ("the same, with nothing broken, s", seen.longest_healthy_silence_s, ""),
         ("requests that came late", seen.held, "held back by the proxy, then let go"),
         ("model files refused", seen.refusals, "at least one a swap"),

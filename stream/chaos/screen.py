@@ -90,8 +90,8 @@ def drawn(look: Look, said: list[str]) -> Any:
     grid.add_row("ended", f"{ended:,}", ProgressBar(total=max(1, look.sent), completed=ended, width=40))
     for place, number in sorted(look.ended.items()):
         grid.add_row(f"  {place.name.lower()}", f"{number:,}", "")
-    grid.add_row("workers", f"{look.alive}", "at work now")
-    grid.add_row("brokers", f"{look.brokers}", "alive now")
+    grid.add_row("workers", f"{look.alive}", f"at work now, of {look.plan.workers}")
+    grid.add_row("brokers", f"{look.brokers}", f"alive now, of {look.plan.brokers}")
     for kind, number in sorted(look.done.items()):
         grid.add_row(f"  {kind}", f"{number}", "")
     grid.add_row("not healed", f"{look.hurt}", "faults whose partitions do not all flow again yet")

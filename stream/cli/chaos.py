@@ -81,7 +81,8 @@ def command(
     folder.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(INTERRUPTED))  # nothing is left behind
     with Screen(quiet=output is Output.JSON) as screen:
-        screen.say(f"seed {plan.seed}: {len(plan.schedule)} faults in {plan.seconds:.0f} s")
+        fed = f"{plan.workers} workers on {plan.brokers} brokers, fed {plan.rate:,.0f} events a second"
+        screen.say(f"seed {plan.seed}: {len(plan.schedule)} faults in {plan.seconds:.0f} s, for a pipeline of {fed}")
         for kind, why in plan.chosen.left_out.items():
             screen.say(f"without {kind}: {why}")
         seen = Run(plan, folder.absolute(), screen.say, screen.show).run()
@@ -146,13 +147,16 @@ def again_command(plan: Plan, every_s: float) -> str:
 
 
 def _tell(plan: Plan, seen: Seen, folder: Path, again: str) -> None:
-    from stream.chaos.report import fault_rows, rows
+    from stream.chaos.report import event_rows, fault_rows, run_rows
+    from stream.chaos.results import bound
     from stream.chaos.verdict import broken
 
-    columns = ["fault", "times", "p50 s", "p99 s", "what it is; how long until all its partitions gave new results"]
-    as_table(columns, fault_rows(seen))
-    typer.echo()
-    as_table(["what an independent reader found", "number", "should be"], rows(seen))
+    typer.echo("What was broken, and how long until every partition that it hit gave results of newer events:")
+    as_table(["fault", "times", "p50 s", "p99 s", "what it is"], fault_rows(seen))
+    typer.echo("\nWhat readers that share nothing with the workers found in the topics, id by id:")
+    as_table(["events", "number", "should be"], event_rows(seen))
+    typer.echo("\nWhat else was seen:")
+    as_table(["run", "number", ""], run_rows(seen))
     problems = broken(seen)
     if problems:
         typer.echo("\nBROKEN:")
@@ -160,9 +164,10 @@ def _tell(plan: Plan, seen: Seen, folder: Path, again: str) -> None:
             typer.echo(f"  {problem}")
         typer.echo(f"The workers' logs are in {folder / 'logs'}. The same faults again: {again}")
     else:
-        done = sum(seen.done.values())
-        typer.echo(
-            f"\nHeld: {done} faults, {seen.findings.events:,} events, each in exactly one place. Seed {plan.seed}."
-        )
+        done, events = sum(seen.done.values()), seen.findings.events
+        typer.echo(f"\nHELD: {done} faults, {events:,} events, each in exactly one place, the right one.")
+        if rate := bound(events):
+            typer.echo(f"None wrong of so many means, with 95 % confidence: fewer than {rate} of events.")
+        typer.echo(f"The same faults again: {again}")
     if plan.keep:
         typer.echo(f"Kafka still runs. To end it: stream kafka stop --folder {folder / 'kafka'}")

@@ -9,7 +9,7 @@ from unit.chaos.test_verdict import HELD
 from stream.chaos.events import Place
 from stream.chaos.faults import Fault, Kind
 from stream.chaos.plan import Look
-from stream.chaos.report import facts, fault_rows, rows
+from stream.chaos.report import event_rows, facts, fault_rows, run_rows
 from stream.chaos.screen import Screen, drawn, line
 
 LOOK = Look("faults", 12.0, PLAN, 1200, {Place.LOW: 800, Place.DEAD: 40}, {Kind.KILL: 2}, 1, 2, 3)
@@ -48,7 +48,8 @@ def test_quiet_is_quiet(capsys) -> None:
 
 def test_the_report_has_a_row_a_kind_and_every_finding() -> None:
     assert [row[:2] for row in fault_rows(HELD)] == [("kill", 8), ("model", 1)]
-    assert {"lost", "doubled", "in two places", "out of order"} <= {name for name, _, _ in rows(HELD)}
+    assert {"lost", "doubled", "in two places", "out of order"} <= {name for name, _, _ in event_rows(HELD)}
+    assert ("outputs that workers told of", 3800, "of 3,900: a killed one tells no more") in run_rows(HELD)
 
 
 def test_the_json_names_the_verdict_the_seed_and_what_was_left_out() -> None:
