@@ -71,7 +71,7 @@ def totals_table(results: Results) -> str:
     events, faults = results.total("events"), sum(results.faults().values())
     broken = sum(not run["held"] for run in results.runs)
     rows = [["runs", f"{len(results.runs)}, {broken} of them judged broken: see below", ""]]
-    rows += [["events", f"{events:,}", ""], ["faults", f"{faults:,}", ""]]
+    rows += [["events", f"{events:,}", ""], ["faults", f"{faults:,}", ""], _sigkills(results)]
     for name in FINDINGS:
         count = results.total(name)
         rows.append([name.replace("_", " "), str(count), "see below" if count else f"below {bound(events)} of events"])
@@ -131,6 +131,14 @@ def verifiers_table(path: Path) -> str:
         times = [f"{quantile(found['recovery_s'], share):.1f}" for share in (0.5, 1.0)]
         rows.append([found["copier"], *counts, *times])
     return _table(["Copier", "Messages", "Kills", "Lost", "Doubled", "Recovery p50 s", "Longest s"], rows)
+
+
+def _sigkills(results: Results) -> list[str]:
+    """A failpoint is two: the worker of its slot is killed as by `kill`, and the next one kills itself at its step."""
+    faults = results.faults()
+    named = faults[Kind.FAILPOINT]
+    random = faults[Kind.KILL] + faults[Kind.MODEL] + named
+    return ["SIGKILLs of workers", f"{random + named:,}: {random:,} at random times, {named:,} at a named step", ""]
 
 
 def _sentences(broken: Iterable[str]) -> list[str]:

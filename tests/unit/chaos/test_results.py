@@ -36,6 +36,7 @@ def test_events_faults_and_recoveries_of_runs_add_up() -> None:
     results = Results([run(1.0), run(2.0)])
     assert "| events | 8,000 |" in totals_table(results)
     assert "| lost | 0 | below 0.037 % of events |" in totals_table(results)
+    assert "| SIGKILLs of workers | 18: 18 at random times, 0 at a named step |" in totals_table(results)
     assert "| faults in runs without a wrong event | 18 | below 17 % of faults |" in totals_table(results)
     kills = next(line for line in faults_table(results).splitlines() if line.startswith("| `kill`"))
     assert kills == "| `kill` | 16 | 19 % | 6 | 2.0 | 4.0 | 2.0 | 4.0 | 4.0 |"
