@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import length_hint
 from typing import Any
 
 import numpy as np
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import Producer
 
 from stream.arrow import split
 from stream.batch import ANY_PARTITION, NULL_KEY, Int64s, Messages, Record, Rows
 from stream.failures.letters import Letters
 from stream.kafka.guard import TroubleLog
+from stream.kafka.serving import served
 from stream.kafka.transport import ErrorCallback, Properties
 
 
@@ -69,10 +69,10 @@ class MessageOutlet:
         return queued
 
     def flush(self, timeout: float) -> int:
-        return _served(self._producer.flush, timeout)
+        return served(self._producer.flush, timeout)
 
     def poll(self, timeout: float) -> Any:
-        return _served(self._producer.poll, timeout)
+        return served(self._producer.poll, timeout)
 
     def send_offsets_to_transaction(self, positions: list[Any], group_metadata: Any, timeout: float) -> None:
         self._producer.send_offsets_to_transaction(positions, group_metadata, timeout)
@@ -83,18 +83,6 @@ class MessageOutlet:
     def discard(self) -> None:
         self._producer.purge()
         del self._producer
-
-
-def _served(call: Callable[[float], int], timeout: float) -> int:
-    """Calls that serve the client's callbacks raise its fatal errors as they are (client 2.16.1, error_cb).
-
-    A KafkaError calls itself an exception and is no subclass of one: `except Exception` would let it through.
-    """
-    try:
-        return call(timeout)
-    except KafkaError as error:  # type: ignore[misc]  # its type has an exception's flag without the base class
-        fatal = error
-    raise KafkaException(fatal)
 
 
 def _keys(messages: Messages, rows: Int64s) -> list[bytes | None]:

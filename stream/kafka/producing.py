@@ -14,6 +14,7 @@ from confluent_kafka import KafkaError, KafkaException, Message
 
 from stream.errors import ConfigurationError
 from stream.kafka.connection import Connection
+from stream.kafka.serving import served
 from stream.kafka.settings import Properties
 from stream.kafka.topics import TopicAdmin
 
@@ -92,7 +93,7 @@ class EventProducer:
 
     def flush(self) -> None:
         """Until every event was acknowledged or given up. Raises as send."""
-        self._producer.flush(DELIVERY_S + 1)
+        self._call(self._producer.flush, DELIVERY_S + 1)
         self._serve(0)
 
     def _queue(self, key: bytes | None, value: bytes) -> None:
@@ -107,8 +108,14 @@ class EventProducer:
             self._sent += 1
             return
 
+    def _call(self, call: Callable[[float], int], wait_s: float) -> None:
+        try:
+            served(call, wait_s)
+        except KafkaException as fatal:
+            self._stop = fatal.args[0]
+
     def _serve(self, wait_s: float) -> None:
-        self._producer.poll(wait_s)
+        self._call(self._producer.poll, wait_s)
         if self._stop is not None:
             error = self.connection.refusal(self._stop, f"write to topic {self.topic}", f"Write on topic {self.topic}")
             error.add_note(f"{self.acknowledged} events were written")
