@@ -123,9 +123,16 @@ class Session:
     def finish_commit(self) -> float | None:
         """The seconds of the transaction under way, None when there is none.
 
-        Raises TransactionError when it failed or its outcome is not certain: call recover().
+        Raises TransactionError when it failed or its outcome is not certain: call recover(). FatalError when too
+        many hang.
         """
-        return self._committer.finish(PATIENCE * self.settings.transaction_timeout_s)
+        try:
+            return self._committer.finish(PATIENCE * self.settings.transaction_timeout_s)
+        except FatalError as error:
+            since = self.clock() - FENCES_WITHIN_S
+            if not any(fence > since for fence in tuple(self._fences)):
+                raise
+            raise FatalError(f"{error}, and it was fenced: {ANOTHER}") from error  # whose calls may hang, not fail
 
     def recover(self) -> dict[Partition, int]:
         """R1, R5: new producer, then back to the committed offsets; gives those offsets.

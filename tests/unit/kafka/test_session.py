@@ -223,12 +223,31 @@ def test_fenced_again_and_again_it_gives_way_to_the_other_process(
         session.recover()
 
 
+def test_calls_that_hang_after_a_fence_point_to_the_other_process_too(
+    session: Session, transport: Transport, clock: Clock
+) -> None:
+    """Of two processes that fence each other one may hang in its calls before it is fenced often enough."""
+    transport.tell(FATAL_FENCE)
+    session.recover()
+    session._committer = HungCommitter()  # type: ignore[assignment]
+    with pytest.raises(FatalError, match=r"4 of them hang.*another process runs with the same STREAM"):
+        session.finish_commit()
+    clock.now += FENCES_WITHIN_S + 1
+    with pytest.raises(FatalError, match=r"4 of them hang$"):
+        session.finish_commit()
+
+
 def test_fences_that_are_rare_are_all_survived(session: Session, transport: Transport, clock: Clock) -> None:
     for _ in range(3 * MAX_FENCES):
         clock.now += FENCES_WITHIN_S / MAX_FENCES
         transport.tell(FATAL_FENCE)
         session.recover()
     assert len(transport.consumers) == 1 + 3 * MAX_FENCES
+
+
+class HungCommitter:
+    def finish(self, _timeout_s: float) -> float:
+        raise FatalError("4 of them hang")
 
 
 REFUSED_GROUP = KafkaError(KafkaError._FATAL, "ConsumerGroupHeartbeat: Broker: Group authorization failed", fatal=True)
