@@ -243,7 +243,8 @@ class Source:
         with contextlib.suppress(KafkaException):  # after a fatal error there is nothing to leave
             self._consumer.unsubscribe()
             self._consumer.poll(0)
-        self._consumer.close()
+        with contextlib.suppress(KafkaException):  # the native client tells of it here once more
+            self._consumer.close()
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """The client keeps a pause over rebalances: what was paused here when it left would come back silent."""

@@ -123,11 +123,10 @@ def test_in_strict_order_nothing_overtakes_it_but_other_partitions_go_on(project
         ids = [r for r in p.io.read_committed(p.outputs[1]) if r.partition == partition]
         assert (held := [n for n in score_ids(ids) if n < 100]) == sorted(held)
         assert len(held) > 5
-    for number in (3, 11):
-        first, second, third = (call.at for call in service.calls_of(number))
-        assert second - first >= 1 - EARLY_S
-        assert third - second >= 2 - EARLY_S
-    assert service.calls_of(4)[-1].at > service.calls_of(3)[-1].at
+    # of the events of a batch only the one that holds the partition counts its attempts
+    first, second, third = (call.at for call in service.calls_of(3))
+    assert second - first >= 1 - EARLY_S
+    assert third - second >= 2 - EARLY_S
     (waits,) = worker.logged("partition waits behind an event")
     (on,) = worker.logged("partition goes on")
     for line in (waits, on):
