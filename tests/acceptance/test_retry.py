@@ -127,12 +127,13 @@ def test_in_strict_order_nothing_overtakes_it_but_other_partitions_go_on(project
     first, second, third = (call.at for call in service.calls_of(3))
     assert second - first >= 1 - EARLY_S
     assert third - second >= 2 - EARLY_S
-    (waits,) = worker.logged("partition waits behind an event")
-    (on,) = worker.logged("partition goes on")
-    for line in (waits, on):
-        assert (line["topic"], line["partition"], line["offset"]) == (p.input, 0, 3)
-    assert (waits["stage"], waits["reason"], waits["attempts"], on["attempts"]) == ("http", "server_error", 1, 2)
+    # event 11 holds it too when 3 was not in its batch: at once, or after the partition went on
+    waits = worker.logged("partition waits behind an event")
+    assert [line["offset"] for line in waits] in ([3], [3, 11])
+    assert {(line["topic"], line["partition"]) for line in waits} == {(p.input, 0)}
+    assert (waits[0]["stage"], waits[0]["reason"], waits[0]["attempts"]) == ("http", "server_error", 1)
     wait_until(lambda: not worker.metric("stream_held_partitions"), "and that it goes on")
+    assert worker.logged("partition goes on")[-1]["offset"] == waits[-1]["offset"]
 
 
 def test_in_strict_order_an_exhausted_event_is_a_dead_letter_with_its_attempts(project, service) -> None:
