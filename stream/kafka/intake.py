@@ -41,6 +41,8 @@ class MessageIntake:
             arrived = self.consumer.consume(most, wait_s)  # waits only while fewer than asked for are there
         if arrived:
             self._accept(arrived)
+        else:  # a rebalance may have been served all the same, and after it nothing arrives for a while
+            self._keep([], [])
         return bool(arrived)
 
     def take(self) -> Messages:
@@ -53,9 +55,12 @@ class MessageIntake:
         if stamps.min() < 0:  # an error has no timestamp (rd_kafka_message_timestamp); few events have none
             arrived = self._without_errors(arrived)
             stamps = timestamps(arrived)
+        self._keep(arrived, [stamps])
+
+    def _keep(self, arrived: list[Message], stamps: list[Int64s]) -> None:
         kept = self.assignment.keep_owned(self._kept, arrived)
         whole = len(kept) == len(self._kept) + len(arrived)
-        self._stamps = [*self._stamps, stamps] if whole else [timestamps(kept)]
+        self._stamps = [*self._stamps, *stamps] if whole else [timestamps(kept)]
         self._kept = kept
 
     def _without_errors(self, arrived: list[Message]) -> list[Message]:
