@@ -1,4 +1,4 @@
-"""Puts the tables of the committed results into docs/performance.md, each between its marks.
+"""Puts the tables of the committed results into docs/performance.md and docs/deployment.md, each between its marks.
 
 python -m bench.document
 """
@@ -14,11 +14,14 @@ ROOT: Final = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # `bench` is no installed package
 
 from bench.bars import bars_table, load_holds, load_results  # noqa: E402
+from bench.sizing import sizing_table  # noqa: E402
 from bench.tables import rendered  # noqa: E402
 
 DOCUMENT: Final = ROOT / "docs" / "performance.md"
+DEPLOYMENT: Final = ROOT / "docs" / "deployment.md"
 RESULTS: Final = ROOT / "bench" / "results"
 BARS: Final = "bars"
+SIZING: Final = "sizing"
 MARKED: Final = re.compile(r"(<!-- results: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 NOTHING: Final = "No result of this kind is committed; `make bench-all` measures it and writes it here.\n"
 
@@ -27,12 +30,19 @@ def filled(text: str, results: Path = RESULTS) -> str:
     """The document with the tables of `results` as they are now; their headings one level down."""
 
     def replace(found: re.Match[str]) -> str:
-        name = found[2]
-        table = bars_table(load_results(results), load_holds(results)) if name == BARS else rendered(name, results)
+        table = _table(found[2], results)
         return f"{found[1]}{re.sub(r'^## ', '### ', table or NOTHING, flags=re.MULTILINE)}{found[3]}"
 
     return MARKED.sub(replace, text)
 
 
+def _table(name: str, results: Path) -> str:
+    """Two are made from several results."""
+    if name == BARS:
+        return bars_table(load_results(results), load_holds(results))
+    return sizing_table(load_results(results)) if name == SIZING else rendered(name, results)
+
+
 if __name__ == "__main__":
-    DOCUMENT.write_text(filled(DOCUMENT.read_text("utf-8")), "utf-8")
+    for document in (DOCUMENT, DEPLOYMENT):
+        document.write_text(filled(document.read_text("utf-8")), "utf-8")

@@ -1,4 +1,4 @@
-"""The tables of docs/performance.md are those of the committed results."""
+"""The tables of docs/performance.md and docs/deployment.md are those of the committed results."""
 
 import importlib
 import json
@@ -31,15 +31,19 @@ def document(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
         del sys.modules[name]
 
 
-def test_the_document_shows_what_is_committed(document: ModuleType) -> None:
-    text = document.DOCUMENT.read_text("utf-8")
-    assert document.filled(text) == text, "run: python -m bench.document"
+def test_the_documents_show_what_is_committed(document: ModuleType) -> None:
+    for file in (document.DOCUMENT, document.DEPLOYMENT):
+        text = file.read_text("utf-8")
+        assert document.filled(text) == text, "run: python -m bench.document"
 
 
 def test_every_kind_of_result_has_a_place_in_the_document_and_a_table(document: ModuleType) -> None:
     tables = importlib.import_module("bench.tables")
-    shown = {found[2] for found in document.MARKED.finditer(document.DOCUMENT.read_text("utf-8"))}
-    assert shown == {*tables.TABLES, document.BARS}
+    shown = [
+        {found[2] for found in document.MARKED.finditer(file.read_text("utf-8"))}
+        for file in (document.DOCUMENT, document.DEPLOYMENT)
+    ]
+    assert shown == [{*tables.TABLES, document.BARS}, {document.SIZING}]
     committed = {file.stem for file in document.RESULTS.glob("*.json")}
     assert committed <= {*tables.TABLES, "holds"}
 
@@ -53,6 +57,27 @@ def test_a_table_takes_the_place_of_what_was_there(document: ModuleType, tmp_pat
     assert "at commit abc1234 on x, 2 cores" in new
     assert document.NOTHING in new
     assert document.filled(new, tmp_path) == new
+
+
+def test_what_sizing_goes_by_is_of_both_transports_and_of_verified_runs_only(
+    document: ModuleType, tmp_path: Path
+) -> None:
+    run = {"system": "stream", "verified": True, "loop_cpu_s_per_million": 2.0, "events_per_s": 400_000, "rss_mib": 240}
+    others = [
+        {**run, "loop_cpu_s_per_million": 1.5},
+        {**run, "loop_cpu_s_per_million": 9.0, "verified": False},
+        {**run, "loop_cpu_s_per_million": 9.0, "system": "rawcopy"},
+        {**run, "system": "stream-native", "rss_mib": 230},
+    ]
+    reference = {**MEASURED, "runs": [{**one, "model": "mlp"} for one in (run, *others)]}
+    reference["runs"].append({**run, "model": "trees", "loop_cpu_s_per_million": 9.0})
+    (tmp_path / "reference.json").write_text(json.dumps(reference))
+    told = document.filled("<!-- results: sizing -->\n<!-- end -->\n", tmp_path)
+    cpu = "CPU seconds per million events, first poll to last commit, on a broker that was just started"
+    assert f"| {cpu} | 1.50 / 1.75 / 2.00 | 2.00 |" in told
+    assert "just started | 240 / 240 / 240 | 230 |" in told
+    assert "9.00" not in told
+    assert told.count("at commit abc1234") == 1
 
 
 def test_a_place_for_results_that_nobody_makes_is_a_mistake(document: ModuleType, tmp_path: Path) -> None:
