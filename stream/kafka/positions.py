@@ -81,8 +81,8 @@ class Positions:
         topic, partition = where
         return (
             f"{topic}/{partition}: the group stands at offset {committed}, but the log holds {low} to {high}: {lost}. "
-            f"To go on without them, set the group's offset: kafka-consumer-groups --reset-offsets "
-            f"--group {self.group} --topic {topic}:{partition} --to-earliest --execute"
+            f"To go on without them, stop all workers of {self.group}, then: stream positions PIPELINE_FILE "
+            f"--topic {topic} --partition {partition} --to earliest --yes"
         )
 
     def bounds(self, where: Partition) -> tuple[int, int]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
-from acceptance import tiny
+from acceptance import running, tiny
 from acceptance.running import TRANSPORT, wait_until
 from confluent_kafka import TopicPartition
 
@@ -162,7 +163,7 @@ def test_the_start_position_is_committed_before_anything_is_read(project, start)
     p.verify(range(1000, 1100))
 
 
-def test_input_that_is_deleted_before_it_is_read_ends_the_worker_with_the_gap(project) -> None:
+def test_input_that_is_deleted_before_it_is_read_ends_the_worker_with_the_gap(project, tmp_path: Path) -> None:
     p = project(partitions=1)
     p.produce(range(100))
     p.drain()
@@ -175,6 +176,11 @@ def test_input_that_is_deleted_before_it_is_read_ends_the_worker_with_the_gap(pr
     assert f"error: {p.input}/0: the group stands at offset 100, but the log holds 150 to 300" in last
     assert "50 events were deleted before they were read" in last
     assert p.committed_offsets() == {0: 100}, "nothing was skipped"
+
+    told = last.partition("then: stream ")[2].strip().replace("PIPELINE_FILE", str(p.pipeline)).split()
+    going_on = running.start(told, tmp_path / "positions", {"STREAM_KAFKA_BOOTSTRAP_SERVERS": p.io.bootstrap})
+    assert going_on.wait() == 0, going_on.tail()
+    assert p.drain()["events"] == 150, "the command that it tells goes on behind the gap"
 
 
 def test_a_dead_workers_open_transaction_hides_what_follows_no_longer_than_its_timeout(project) -> None:
