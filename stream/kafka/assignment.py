@@ -81,6 +81,11 @@ class Assignment:
         revoked, self._revoked = self._revoked, set()
         return revoked
 
+    def offset_missing(self, where: Partition) -> None:
+        """The client says so; behind the revoke of its partition, by the same call, it is not ours any more."""
+        if where in self.owned:
+            self.without_offset.add(where)
+
     def end_seen(self, where: Partition, offset: int) -> None:
         self._ends[where] = offset
 

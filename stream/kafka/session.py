@@ -88,17 +88,9 @@ class Session:
         )
 
     def poll(self, wait_s: float = IDLE_POLL_S) -> Messages | None:
-        """The next batch, or None when nothing came within wait_s.
-
-        Where the group has no offset yet, the configured start position is committed first, so that
-        a crash before the first result cannot move it.
-        """
-        messages = self.source.poll(wait_s)
-        # the producer is used here, so nothing may be under way; what fails is tried again at the next poll
-        if self.source.assignment.without_offset and self._end_transaction() and (starts := self.source.starts()):
-            self._transact(lambda sink: None, starts, self.source.group_metadata())
-            self.source.start_at(starts)
-        return messages
+        """The next batch, or None when nothing came within wait_s."""
+        self._start()
+        return self.source.poll(wait_s)
 
     @property
     def waited_s(self) -> float:
@@ -213,6 +205,17 @@ class Session:
             sink.commit()
         self.failpoint("after_commit")
         return self.clock() - started
+
+    def _start(self) -> None:
+        """Where the group has no offset yet the configured start position is committed, then reading begins there.
+
+        So a crash before the first result cannot move it. It comes before the next batch is read: nothing is in hand
+        and nothing under way, so what is committed is what was handed out. A partition that has an offset after all
+        is set to that, and no event of it is read twice. What fails is tried again at the next poll.
+        """
+        if self.source.assignment.without_offset and self._end_transaction() and (starts := self.source.starts()):
+            self._transact(lambda sink: None, starts, self.source.group_metadata())
+            self.source.start_at(starts)
 
     def _end_transaction(self) -> bool:
         """R7: a partition is not given back while a transaction holds its offsets; a lost one is not waited for."""

@@ -249,6 +249,7 @@ class Source:
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """The client keeps a pause over rebalances: what was paused here when it left would come back silent."""
         consumer.resume(partitions)
+        self.waiting.forget([(p.topic, p.partition) for p in partitions])  # one that left and is back already
         self.assignment.on_assign(consumer, partitions)
 
     def _wake(self) -> None:
@@ -283,7 +284,7 @@ class Source:
         if error.code() == KafkaError._PARTITION_EOF:
             self.assignment.end_seen(where, offset)
         elif error.code() == KafkaError._AUTO_OFFSET_RESET:
-            self.assignment.without_offset.add(where)
+            self.assignment.offset_missing(where)
         elif error.code() in REFUSED:
             self._refused = error
         else:
