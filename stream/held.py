@@ -14,6 +14,11 @@ class HeldPartitions:
 
     _holds: dict[Partition, Hold] = field(default_factory=dict)
 
+    def before(self, hold: Hold) -> Hold | None:
+        """The event that held the partition until now, when this one is behind it: the batch got past it."""
+        before = self._holds.get(hold.where) if hold.failed is not None else None
+        return before if before is not None and before.offset < hold.offset else None
+
     def hold(self, hold: Hold) -> bool:
         """Whether this event did not hold the partition before."""
         if hold.failed is None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Collection
 from typing import Any, Final, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from stream.batch import Outcome, grouped
+from stream.failure import FailureGroup
 
 JSON: Final = "json"
 TEXT: Final = "text"
@@ -60,19 +62,28 @@ def logger(name: str = "stream") -> structlog.stdlib.BoundLogger:
     return bound
 
 
-def committed_fields(outcome: Outcome, transaction_s: float) -> dict[str, Any]:
-    """What the line of a committed batch says: counts, where the input stands now, times in ms."""
+def committed_fields(outcome: Outcome, transaction_s: float, retried: Collection[int] = frozenset()) -> dict[str, Any]:
+    """What the line of a committed batch says: counts, where the input stands now, times in ms.
+
+    retried: message rows of outcome.failures that went to a retry tier.
+    """
+    again, dead = grouped(outcome.failures).split(retried)
     offsets = [(f"{topic}/{partition}", offset) for (topic, partition), offset in outcome.messages.next_offsets.items()]
     return {
         "events": len(outcome.messages),
         "outputs": {rows.topic: len(rows) for rows in outcome.outputs},
-        "dead_letters": dict(grouped(outcome.failures).count(lambda group: f"{group.stage}:{group.reason}")),
+        "dead_letters": dict(dead.count(_where_and_why)),
+        "retried": dict(again.count(_where_and_why)),
         "filtered": outcome.filtered,
         "warnings": len(outcome.warnings),
         "next_offsets": dict(offsets) if len(offsets) <= MAX_OFFSETS else f"{len(offsets)} partitions",
         "process_ms": round(sum(report.seconds for report in outcome.reports) * 1000, 1),
         "transaction_ms": round(transaction_s * 1000, 1),
     }
+
+
+def _where_and_why(group: FailureGroup) -> str:
+    return f"{group.stage}:{group.reason}"
 
 
 def _renderers(format: str, to: TextIO) -> list[Processor]:

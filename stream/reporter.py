@@ -90,10 +90,12 @@ class Reporter:
         self._uncommitted.committed(outcome.messages)
         for hold in self._held.committed(outcome.messages.next_offsets):
             self.log.info("partition goes on", **_place(hold))
-        self.log.info("committed", **committed_fields(outcome, transaction_s))
+        self.log.info("committed", **committed_fields(outcome, transaction_s, retried))
 
     def holding(self, hold: Hold) -> None:
         """One log line an event, however often it is tried."""
+        if (done := self._held.before(hold)) is not None:
+            self.log.info("partition goes on", **_place(done))
         if self._held.hold(hold):
             wait_s = max(0.0, hold.until_ms / 1000 - self.wall_clock())
             facts = {"stage": hold.stage, "reason": hold.reason, "next_attempt_s": round(wait_s, 3)}

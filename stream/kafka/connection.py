@@ -39,6 +39,8 @@ class Connection:
     _causes: dict[int, str] = field(default_factory=dict)
     _client: AdminClient | Consumer | Producer | None = None
     """The last one made: refusal() has it hand over its pending errors."""
+    answered: bool = False
+    """A request came through: what fails later is no matter of protocol or login."""
 
     def admin(self) -> AdminClient:
         self._client = client = AdminClient(self._properties(CONSUMER_ONLY | PRODUCER_ONLY), logger=log)
@@ -75,7 +77,7 @@ class Connection:
         if cause.code() > 0 and not cause.retriable():
             return ConfigurationError([f"cannot {doing}: {cause.str()} ({cause.name()})"])
         why = next(reversed(self._causes.values()), cause.str())
-        hint = f"; {told}" if (told := advice(self.user)) else ""
+        hint = f"; {told}" if (told := advice(self.user, answered=self.answered)) else ""
         return UnreachableError(f"cannot {doing}: Kafka at {self.servers} does not answer ({why}){hint}")
 
     @property

@@ -16,13 +16,17 @@ PROBE_S: Final = 3.0
 DEFAULT_PORT: Final = 9092
 
 
-def advice(user: Mapping[str, str]) -> str:
-    """What to change in the client's properties, by the first server that takes connections; empty when not known."""
+def advice(user: Mapping[str, str], *, answered: bool = False) -> str:
+    """What to change in the client's properties, by the first server that takes connections; empty when not known.
+
+    answered: Kafka has answered this client before, so that no login of another kind can be wanted.
+    """
     protocol = user.get("security.protocol", "plaintext").upper()
     for server in user.get("bootstrap.servers", "").split(","):
         tls = speaks_tls(server.strip())
         if tls is not None:
-            return _compared(server.strip(), protocol, tls=tls)
+            fits = ("SSL" in protocol) == tls
+            return "" if fits and answered else _compared(server.strip(), protocol, tls=tls)
     return ""
 
 

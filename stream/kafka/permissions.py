@@ -99,6 +99,7 @@ class Permissions:
                 allowed[name] = frozenset() if hidden else None
             else:
                 allowed[name] = frozenset(operation.name for operation in operations)
+        self.connection.answered = True
         return allowed
 
     def _lacks(self, right: Right, instance: str) -> bool:

@@ -84,10 +84,12 @@ def test_every_panel_shows_something_and_alerts_reach_alertmanager(watched: Watc
     page = first.page("/metrics")[1]
     check("check", "metrics", given=page)
 
+    counted = "sum(stream_rebalance_duration_seconds_count)"
+    wait_until(lambda: watched.value(counted) is not None, "scraped before the rebalance, which is an increase then")
     second = watched.start("two")  # its partitions are taken from the first one: a rebalance
     await_commits(second)
     panels = w.panels_of(watched)
-    wait_until(lambda: watched.value("sum(stream_rebalance_duration_seconds_count)"), "the rebalance was scraped")
+    wait_until(lambda: watched.value(counted), "the rebalance was scraped")
     panels.look()  # it is soon longer ago than boards look back here
     watched.await_alerts(["StreamDeliveryBudgetFast", "StreamDeadLetterRatio"])
     watched.order(away=True)

@@ -108,6 +108,7 @@ def test_the_line_of_a_batch_has_counts_times_and_offsets_and_nothing_of_the_eve
         "events": 5,
         "outputs": {"out": 3},
         "dead_letters": {"decode:not_avro": 1},
+        "retried": {},
         "filtered": 1,
         "warnings": 1,
         "next_offsets": {"in/0": 5},
@@ -115,6 +116,11 @@ def test_the_line_of_a_batch_has_counts_times_and_offsets_and_nothing_of_the_eve
         "transaction_ms": 7.1,
     }
     assert SECRET.decode() not in json.dumps(fields)
+
+
+def test_what_is_tried_again_is_no_dead_letter_in_the_line_of_a_batch() -> None:
+    fields = logs.committed_fields(outcome(), 0.0, frozenset({4}))
+    assert (fields["dead_letters"], fields["retried"]) == ({}, {"decode:not_avro": 1})
 
 
 def test_the_line_of_a_batch_of_many_partitions_stays_short() -> None:

@@ -233,6 +233,19 @@ def test_an_event_that_holds_its_partition_is_told_once_and_until_it_is_done(des
     assert "stream_held_since_timestamp_seconds{" not in page(desk)
 
 
+def test_an_event_behind_it_that_holds_the_partition_next_says_that_the_first_is_done(desk: Desk) -> None:
+    desk.own(0)
+    desk.reporter.holding(hold(3, 2))
+    desk.reporter.holding(hold(11, 1))
+    desk.reporter.committed(Outcome(messages(*[1000] * 11), [], [], 11), frozenset(), 0.01)
+    told = [(event, fields["offset"]) for event, fields in desk.lines if event.startswith("partition")]
+    assert told == [
+        ("partition waits behind an event", 3),
+        ("partition goes on", 3),
+        ("partition waits behind an event", 11),
+    ]
+
+
 def test_what_is_before_the_event_that_holds_its_partition_does_not_end_the_hold(desk: Desk) -> None:
     desk.own(0)
     desk.reporter.holding(hold(5, 1))

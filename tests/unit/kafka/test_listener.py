@@ -29,6 +29,15 @@ def test_each_mismatch_says_what_to_set(protocol: str, tls: bool, told: str, mon
     assert told in advice
 
 
+@pytest.mark.parametrize(("protocol", "tls"), [("PLAINTEXT", False), ("SASL_PLAINTEXT", False), ("SASL_SSL", True)])
+def test_a_broker_that_is_only_slow_is_not_told_as_one_of_another_protocol(
+    protocol: str, tls: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "speaks_tls", lambda server: tls)
+    assert listener.advice({"security.protocol": protocol, "bootstrap.servers": "a:1"}, answered=True) == ""
+    assert listener.advice({"security.protocol": protocol, "bootstrap.servers": "a:1"})
+
+
 def test_nothing_is_told_of_servers_that_take_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener, "speaks_tls", lambda server: None)
     assert listener.advice({"bootstrap.servers": "a:1,b:2"}) == ""
