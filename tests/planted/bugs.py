@@ -301,6 +301,15 @@ BUGS: Final[Sequence[Bug]] = (
         also=("unit/kafka/test_assignment.py::test_what_was_revoked_while_a_batch_fills_is_dropped_from_it",),
     ),
     Bug(
+        "quiet-revoke-missed",
+        "a batch holds events of owned partitions only",
+        "stream/kafka/intake.py:MessageIntake._keep",
+        "they are dropped only when a call of the client brings more events, not by one that serves the revoke alone",
+        "rebalance when a batch has its last event",
+        Harm.DOUBLED,
+        also=("unit/kafka/test_intake.py::test_nothing_is_left_of_a_batch_whose_only_partition_was_revoked[python]",),
+    ),
+    Bug(
         "rebalance-commits",
         "no rebalance callback commits",
         "stream/kafka/assignment.py:Assignment.on_revoke",

@@ -535,6 +535,17 @@ def _revoked_events_kept(original: Any, strike: Strike) -> Any:
     return keep_owned
 
 
+@_makes("quiet-revoke-missed")
+def _quiet_revoke_missed(original: Any, strike: Strike) -> Any:
+    def keep(self: Any, arrived: list[Any], stamps: Any) -> None:
+        if arrived:
+            original(self, arrived, stamps)
+        elif any((m.topic(), m.partition()) in self.assignment._revoked for m in self._kept):
+            strike()
+
+    return keep
+
+
 @_makes("rebalance-commits")
 def _rebalance_commits(original: Any, strike: Strike) -> Any:
     from confluent_kafka import KafkaException

@@ -220,6 +220,23 @@ def rebalance_while_a_batch_fills(t: Trial) -> None:
     t.judge(p, range(produced))
 
 
+def rebalance_when_a_batch_has_its_last_event(t: Trial) -> None:
+    """Nothing more arrives, and the batch is waited for: a member that joins has its share of it in the meantime."""
+    p = t.create("quiet", events=5000, wait="10s")
+    workers = [t.start(p, instance="one")]
+    t.until(lambda: shares(*workers) == [4], "partitions", *workers)
+    workers.append(t.start(p, instance="two"))
+    t.until(lambda: workers[1].logged("started"), "the other one", *workers)
+    p.produce(range(100))
+    t.reach(p, 100, *workers)  # the first batch goes at once, the next one 10 s after it
+    p.produce(range(100, 500))
+    t.until(lambda: bool(workers[1].logged("started")) and shares(*workers) == [2, 2], "two members", *workers)
+    t.reach(p, 500, *workers)
+    t.until(lambda: all(_caught_up(worker) for worker in workers), "both caught up", *workers)
+    t.stop(*workers)
+    t.judge(p, range(500))
+
+
 def killed_before_its_first_event(t: Trial) -> None:
     """It is to start at the end of the input; what comes after its death is for the next one."""
     p = t.create("first", start="latest")
@@ -385,6 +402,7 @@ SCENARIOS: Final[Mapping[str, Callable[[Trial], None]]] = {
         two_workers,
         zombie,
         rebalance_while_a_batch_fills,
+        rebalance_when_a_batch_has_its_last_event,
         killed_before_its_first_event,
         input_with_aborted_transactions,
         input_deleted_before_it_is_read,
