@@ -107,6 +107,7 @@ NAMES = (
     "begin_transaction",
     "send_offsets_to_transaction",
     "commit_transaction",
+    "abort_transaction",
     "produceva",
     "flush",
     "purge",

@@ -230,6 +230,14 @@ cdef class Producer:
             error = self._api.commit_transaction(self._kafka, wait_ms)
         self._answer(error)
 
+    def abort_transaction(self, timeout):
+        """The product takes a new producer instead; the trials of late requests need it (tests/chaos/late_requests)."""
+        cdef int wait_ms = milliseconds(timeout)
+        cdef Error* error
+        with nogil:
+            error = self._api.abort_transaction(self._kafka, wait_ms)
+        self._answer(error)
+
     def purge(self):
         """Throw away what is queued and under way: nothing more of it is sent."""
         with nogil:

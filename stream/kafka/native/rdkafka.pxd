@@ -167,6 +167,7 @@ ctypedef struct Api:
     Error* (*begin_transaction)(Kafka*) noexcept nogil
     Error* (*send_offsets_to_transaction)(Kafka*, const Places*, const Metadata*, int) noexcept nogil
     Error* (*commit_transaction)(Kafka*, int) noexcept nogil
+    Error* (*abort_transaction)(Kafka*, int) noexcept nogil
     Error* (*produceva)(Kafka*, const Argument*, size_t) noexcept nogil
     int (*flush)(Kafka*, int) noexcept nogil
     int (*purge)(Kafka*, int) noexcept nogil

@@ -1,7 +1,7 @@
 """The long run: `python -m chaos.late_requests PLAN... [--trials N] [--lanes N] [--minutes N]` (tests/ on the path).
 
 Each cell (shape, way of losing the connection, mode) gets N trials, spread over workers that run side by side.
-Results are added to tests/chaos/results/late-requests.json.
+Results are added to tests/chaos/results/late-requests.json, with the transport of the workers (STREAM_TRANSPORT).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from acceptance import tiny
+from acceptance.running import TRANSPORT
 from chaos.late_requests.lane import Lane, Verdict
 from chaos.late_requests.shapes import (
     FLAPPING_COMMIT,
@@ -57,8 +58,6 @@ def ways(shape: Shape) -> tuple[Then, ...]:
 
 PLANS: Final[dict[str, list[Cell]]] = {
     "guard": [(s, then, guarded(s)) for s in HARMFUL for then in ways(s)],
-    # aborting needs the Python transport; the rest runs on either (STREAM_TRANSPORT=native)
-    "native": [(s, then, "guarded") for s in HARMFUL if s is not LATE_ABORT for then in ways(s)],
     "off": [(s, then, unguarded(s)) for s in HARMFUL for then in ways(s)],
     "harmless": [(s, then, mode) for s in HARMLESS for then in ways(s) for mode in ("guarded", "off")],
     "signals": [
@@ -115,6 +114,7 @@ def record(found: list[tuple[Trial, Verdict]], seconds: float) -> dict[str, Any]
         rows.setdefault((trial.shape.name, str(trial.then), trial.mode), []).append(verdict)
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "transport": TRANSPORT,
         "kafka": "4.3.1",
         "confluent-kafka": version("confluent-kafka"),
         "librdkafka": libversion()[0],
