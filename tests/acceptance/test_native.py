@@ -213,6 +213,38 @@ def test_a_fenced_producer_is_refused_as_fenced(kafka, unique_name, topic_factor
     assert [r.value for r in kafka_io.read_committed(topic)] == [b"successor"]
 
 
+def test_a_flush_ends_with_the_last_acknowledgement(kafka, unique_name, topic_factory) -> None:
+    """The library's own loop looks every 10 ms, which made each transaction that much longer."""
+    topic = topic_factory("flushed")
+    sink = Sink(session_settings(kafka.bootstrap, unique_name("slot"), native()))
+    took = []
+    for _ in range(40):
+        sink.begin()
+        sink.produce(Record(topic, b"k", b"v", ()))
+        began = time.monotonic()
+        sink.flush()
+        took.append(time.monotonic() - began)
+        sink.commit()
+    sink.discard()
+    assert min(took) < 0.009
+
+
+def test_messages_that_a_broker_refuses_end_the_flush_at_once_and_fail_the_commit(
+    kafka, unique_name, kafka_io, caplog
+) -> None:
+    topic = unique_name("small")
+    kafka_io.create_topics({topic: 1}, {"max.message.bytes": "1000"})
+    sink = Sink(session_settings(kafka.bootstrap, unique_name("slot"), native(), timeout_s=60.0))
+    sink.begin()
+    for _ in range(300):
+        sink.produce(Record(topic, b"k", b"v" * 2000, ()))
+    sink.flush()  # raises when it ends by its timeout
+    with pytest.raises(TransactionError, match="MSG_SIZE_TOO_LARGE"):
+        sink.commit()
+    sink.discard()
+    assert "delivery report" not in caplog.text, "no line for each of them"
+
+
 def test_a_transaction_that_timed_out_is_refused_and_a_new_producer_goes_on(
     kafka, unique_name, topic_factory, kafka_io
 ) -> None:

@@ -9,7 +9,7 @@ raise is raised when the call has returned.
 cimport cython
 from libc.stdio cimport snprintf
 from libc.stdlib cimport malloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, strcmp
 
 from stream.kafka.native.library cimport Library, OpaqueFn
 from stream.kafka.native.logbook cimport (
@@ -29,6 +29,7 @@ from stream.kafka.native.rdkafka cimport (
     ERR_ASSIGN,
     ERR_FATAL,
     ERR_INVALID,
+    EVENT_DELIVERY,
     NO_CLOSE,
     OK,
     PRODUCER,
@@ -50,6 +51,9 @@ _LEVELS = (logging.CRITICAL,) * 3 + (logging.ERROR, logging.WARNING, logging.INF
 cdef enum:
     DEBUG = 7       # of syslog
 
+cdef const char* UNREAD_REPORT = "DRDROP"
+"""A line for each message that failed: the commit fails with the first of them, and says so once."""
+
 cdef OpaqueFn opaque_of = NULL
 """How the log callback finds the book to write to: it is given nothing but the client."""
 
@@ -66,7 +70,7 @@ class Position(NamedTuple):
 
 cdef void on_log(const Kafka* kafka, int level, const char* kind, const char* text) noexcept nogil:
     cdef Logbook* book = <Logbook*>opaque_of(kafka)
-    if book != NULL:
+    if book != NULL and strcmp(kind, UNREAD_REPORT) != 0:
         write_line(book, level, kind, text)
 
 
@@ -169,6 +173,11 @@ cdef class Client:
             self.library.api.conf_set_stats_cb(conf, on_statistics)
         if consumer:
             self.library.api.conf_set_rebalance_cb(conf, on_rebalance)
+        else:
+            # delivery reports as events, of failures alone: nobody reads them, but with them flush() waits for the last
+            # acknowledgement itself, where without it looks every 10 ms whether it has come
+            self.library.api.conf_set_events(conf, EVENT_DELIVERY)
+            self.library.api.conf_set(conf, "delivery.report.only.error", "true", text, sizeof(text))
         with nogil:
             self.kafka = self.library.api.new(CONSUMER if consumer else PRODUCER, conf, text, sizeof(text))
         if self.kafka == NULL:

@@ -14,7 +14,7 @@ from libc.string cimport memset, strcmp, strdup
 
 from stream.kafka.native.client cimport Client, PlaceList, milliseconds, place_list
 from stream.kafka.native.library cimport Library
-from stream.kafka.native.queueing cimport FIXED, MOST_PREFIXES, Table, queue_rows
+from stream.kafka.native.queueing cimport FIXED, MOST_PREFIXES, Table, flush_all, queue_rows
 from stream.kafka.native.rdkafka cimport (
     ARG_FLAGS,
     ARG_HEADER,
@@ -199,8 +199,7 @@ cdef class Producer:
         cdef int left, code
         cdef char text[512]
         with nogil:
-            self._api.flush(self._kafka, wait_ms)
-            left = self._api.outq_len(self._kafka)
+            left = flush_all(self._api, self._kafka, wait_ms)
             code = self._api.fatal_error(self._kafka, text, sizeof(text))
         self.client.served()
         if code:

@@ -9,6 +9,7 @@ from stream.kafka.native.rdkafka cimport ARG_HEADER, ARG_KEY, Api, Argument, Byt
 
 cdef enum:
     FIXED = 6               # arguments of a message beside its headers
+    FLUSH_SLICE_MS = 100    # how late a flush sees that messages failed
     MOST_PREFIXES = 8
 
 cdef struct Table:
@@ -26,6 +27,21 @@ cdef struct Table:
     bint whole                  # a row's value is its message's, and headers are those of rows
     int prefixes
     const char* prefix[MOST_PREFIXES]
+
+
+cdef inline int flush_all(const Api* api, Kafka* kafka, int wait_ms) noexcept nogil:
+    """Wait until nothing is queued or under way; what is. Messages that failed wait in the queue that poll() empties,
+    which flush() does not serve: so it is looked into now and then. wait_ms below 0: for ever.
+    """
+    cdef int slice_ms
+    while True:
+        slice_ms = FLUSH_SLICE_MS if wait_ms < 0 or wait_ms > FLUSH_SLICE_MS else wait_ms
+        api.flush(kafka, slice_ms)
+        api.poll(kafka, 0)
+        if api.outq_len(kafka) == 0 or slice_ms == wait_ms:
+            return api.outq_len(kafka)
+        if wait_ms > 0:
+            wait_ms -= slice_ms
 
 
 cdef inline bint is_dropped(const Table* t, const char* name) noexcept nogil:
