@@ -83,10 +83,10 @@ compose: install tools namespaces  ## the compose file's services by hand, witho
 
 image:  ## the container image, by docker: stream-inference:0.1.0 and :latest (VERSION=...)
 	docker build -f deploy/Dockerfile --target worker --build-arg VERSION=$(VERSION) \
-		-t stream-inference:$(VERSION) -t stream-inference:latest .
+		-t stream-inference:$(VERSION) -t stream-inference:latest $(ARGS) .
 
 images: image  ## and the one with the demonstration's flights
-	docker build -f deploy/Dockerfile --target demo --build-arg VERSION=$(VERSION) -t stream-inference-demo:$(VERSION) .
+	docker build -f deploy/Dockerfile --target demo --build-arg VERSION=$(VERSION) -t stream-inference-demo:$(VERSION) $(ARGS) .
 
 container: install  ## the image built by buildah and run by podman: real events, kills, replacement (Debian, as root)
 	@for tool in buildah mmdebstrap podman runc; do command -v $$tool > /dev/null || missing="$$missing $$tool"; done; \
