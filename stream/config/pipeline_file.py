@@ -144,7 +144,14 @@ class Batch(BaseModel):
 
     model_config = PART
 
-    events: int = Field(default=10_000, strict=True, ge=1, le=1_000_000, description="Events of a batch.")
+    events: int = Field(
+        default=30_000,
+        strict=True,
+        ge=1,
+        le=1_000_000,
+        description="Events of a batch. Without need none is larger than 10,000: only a backlog whose commits are"
+        " waited for, by a broker that is far away or busy, makes them grow up to this.",
+    )
     bytes: Annotated[int, Size("1kB", "1GiB")] = Field(
         default=16 * 1024 * 1024, description="Bytes of the messages of a batch.", examples=["16MiB"]
     )

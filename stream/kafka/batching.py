@@ -14,13 +14,19 @@ POLL_SHARE: Final = 0.5
 """Of max.poll.interval that a batch may take, whatever the reason: past it the group takes this member for dead."""
 STEPS: Final = 10
 """Full batches that it takes to grow from nothing to the limit, if each leaves time for it."""
+USUAL: Final = 10_000
+"""Events of a full batch while Kafka keeps up: past that they are no cheaper, and cost memory and latency."""
+COMMIT_SHARE: Final = 0.1
+"""Of a batch's time that may be spent waiting for the commit of the one before. With more, larger batches help: what a
+transaction costs Kafka, and its round trips, hardly depend on how many events are in it.
+"""
 HELPED: Final = 0.75
 """A halved batch that takes more than this share of the time before: the time is not one of its events."""
 
 
 @dataclass(slots=True)
 class BatchSize:
-    """How many events the next batch may have: `limit` at most, and at first."""
+    """How many events the next batch may have: at first, and while commits keep up, `USUAL`; `limit` at most."""
 
     limit: int
     max_poll_s: float
@@ -31,10 +37,10 @@ class BatchSize:
     """Halving did not help: each batch takes its time, however many events it has."""
 
     def __post_init__(self) -> None:
-        self.size = self.limit
+        self.size = self._usual
 
-    def took(self, events: int, seconds: float) -> None:
-        """A batch took so long, from the poll that read it to the next one."""
+    def took(self, events: int, seconds: float, waited_s: float = 0.0) -> None:
+        """A batch took so long, from the poll that read it to the next one; waited_s of it for an earlier commit."""
         full = events >= self.size
         if seconds > POLL_SHARE * self.max_poll_s:
             self._halve(events, seconds)
@@ -42,8 +48,15 @@ class BatchSize:
             self._passed(events, seconds, full)
         elif full:
             self._useless, self._slow = False, None
-            fits = int(self.size * BUDGET_S / max(seconds, 1e-6))
-            self.size = max(self.size, min(self.limit, self.size + max(1, self.limit // STEPS), fits))
+            self._grow(seconds, self.limit if waited_s > COMMIT_SHARE * seconds else self._usual)
+
+    @property
+    def _usual(self) -> int:
+        return min(self.limit, USUAL)
+
+    def _grow(self, seconds: float, most: int) -> None:
+        fits = int(self.size * BUDGET_S / max(seconds, 1e-6))
+        self.size = max(self.size, min(most, self.size + max(1, self.limit // STEPS), fits))
 
     def _passed(self, events: int, seconds: float, full: bool) -> None:
         if full and self._slow is not None and seconds > HELPED * self._slow[1]:

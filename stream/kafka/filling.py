@@ -33,6 +33,8 @@ class Filler:
     _mean_bytes: float = 1.0
     _handed_out: tuple[int, float] | None = None
     """(events, when) of the batch that is being processed."""
+    _awaited_s: float = 0.0
+    """How long it waited since for the commit of the batch before."""
 
     def __post_init__(self) -> None:
         self.size = BatchSize(self.settings.batch_events, self.settings.number("max.poll.interval.ms") / 1000)
@@ -57,7 +59,7 @@ class Filler:
     def handed_out(self, read: Messages) -> None:
         """A batch was filled and goes to be processed."""
         self._mean_bytes = max(1.0, len(read.values) / max(1, len(read)))
-        self._handed_out = (len(read), self.clock())
+        self._handed_out, self._awaited_s = (len(read), self.clock()), 0.0
 
     def asked_again(self) -> None:
         """The batch is done, and the size of the next ones follows from the time it took."""
@@ -65,9 +67,13 @@ class Filler:
             return
         (events, since), self._handed_out = self._handed_out, None
         size, seconds = self.size.size, self.clock() - since
-        self.size.took(events, seconds)
+        self.size.took(events, seconds, self._awaited_s)
         if self.size.size < size:
             log.info("a batch of %d events took %.1f s: of at most %d from here on", events, seconds, self.size.size)
+
+    def awaited_commit(self, seconds: float) -> None:
+        """The batch in hand could not be sent before the transaction under way had ended."""
+        self._awaited_s += seconds
 
     def interrupted(self) -> None:
         """What the batch waits for now is no time of its own."""

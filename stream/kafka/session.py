@@ -95,7 +95,7 @@ class Session:
     @property
     def waited_s(self) -> float:
         """How much of the last poll there was nothing to do."""
-        return self.source.waited_s
+        return self.source.filler.waited_s
 
     def begin_commit(self, outcome: Outcome, records: RecordList) -> None:
         """Outputs, records and source offsets in one transaction, opened only now, after all processing.
@@ -118,6 +118,7 @@ class Session:
         Raises TransactionError when it failed or its outcome is not certain: call recover(). FatalError when too
         many hang.
         """
+        began = self.clock()
         try:
             return self._committer.finish(PATIENCE * self.settings.transaction_timeout_s)
         except FatalError as error:
@@ -125,6 +126,8 @@ class Session:
             if not any(fence > since for fence in tuple(self._fences)):
                 raise
             raise FatalError(f"{error}, and it was fenced: {ANOTHER}") from error  # whose calls may hang, not fail
+        finally:
+            self.source.filler.awaited_commit(self.clock() - began)
 
     def recover(self) -> dict[Partition, int]:
         """R1, R5: new producer, then back to the committed offsets; gives those offsets.

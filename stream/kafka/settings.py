@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import KafkaException
 
 from stream.errors import ConfigurationError
+from stream.kafka.batching import USUAL
 from stream.kafka.python import PythonTransport
 from stream.kafka.transport import Transport
 
@@ -53,7 +54,7 @@ class ClientSettings:
     transaction_timeout_s: float = 10.0
     start: str = "earliest"
     """For a group without offsets: earliest, latest, or milliseconds since the epoch as digits."""
-    batch_events: int = 10_000
+    batch_events: int = 30_000
     batch_bytes: int = 16 * 1024 * 1024
     batch_wait_s: float = 0.025
     transport: Transport = field(default_factory=PythonTransport)
@@ -77,7 +78,7 @@ class ClientSettings:
             **_CONSUMER,
             # the next batch, and one more: of each partition in events, where the client's 100,000 small ones are 40 MB
             # of memory, and of all of them in bytes
-            "queued.min.messages": max(FEWEST_QUEUED, 2 * self.batch_events),
+            "queued.min.messages": max(FEWEST_QUEUED, 2 * min(self.batch_events, USUAL)),
             "queued.max.messages.kbytes": max(LEAST_QUEUED_KB, 2 * self.batch_bytes // 1024),
             **self._group(),
             **self._user(PRODUCER_ONLY),
@@ -156,7 +157,8 @@ _CONSUMER_OWNED: Properties = {
     "allow.auto.create.topics": False,
 }
 _PRODUCER: Properties = {
-    "linger.ms": 5,
+    # a transaction's flush sends at once; until then a request that goes early only makes the others wait
+    "linger.ms": 50,
     "compression.type": "lz4",
     # one request a partition and transaction: an idempotent producer has one in flight a partition
     "batch.size": 1_000_000,

@@ -58,13 +58,13 @@ class Source:
     """Why no broker can be reached, until something is read again."""
     _fatal: KafkaError | None = None
     _refused: KafkaError | None = None
+    filler: Filler = field(init=False)
     _consumer: Consumer = field(init=False)
     _intake: Intake = field(init=False)
     _positions: Positions = field(init=False)
-    _filler: Filler = field(init=False)
 
     def __post_init__(self) -> None:
-        self._filler = Filler(self.settings, self.clock, self.sleep)
+        self.filler = Filler(self.settings, self.clock, self.sleep)
         self._open()
 
     def reopen(self) -> None:
@@ -93,10 +93,10 @@ class Source:
     def poll(self, wait_s: float = IDLE_POLL_S) -> Messages | None:
         """The next batch: up to batch_events, batch_bytes, or what came within batch_wait_s of the batch before."""
         self._wake()
-        self._filler.asked_again()
-        self._filler.wait_for_first(self._intake, wait_s)
+        self.filler.asked_again()
+        self.filler.wait_for_first(self._intake, wait_s)
         if self._intake.events:
-            self._filler.fill(self._intake)
+            self.filler.fill(self._intake)
         read = self._intake.events
         messages = self._take() if read else None
         if not read:  # hundreds of times a second under a light load: the client tells of each end it comes to
@@ -114,7 +114,7 @@ class Source:
 
     def _take(self) -> Messages | None:
         read = self._intake.take()
-        self._filler.handed_out(read)
+        self.filler.handed_out(read)
         self.require_alive()
         messages, early = self.waiting.split(read, self._now_ms())
         if len(messages):
@@ -123,11 +123,6 @@ class Source:
         self.assignment.advance(messages.next_offsets)
         self._stand_at(early)
         return as_first_read(messages, self.waiting.tiers) if len(messages) else None
-
-    @property
-    def waited_s(self) -> float:
-        """How much of the last poll there was nothing to do."""
-        return self._filler.waited_s
 
     def require_alive(self) -> None:
         """Raises FatalError when the client is at its end.
@@ -188,7 +183,7 @@ class Source:
 
     def rewind(self) -> dict[Partition, int]:
         """R5: back to the committed offsets wherever something was read; gives all committed offsets."""
-        self._filler.interrupted()
+        self.filler.interrupted()
         committed = self._positions.committed(self.assignment.owned)
         read = {p: committed[p] for p in self.assignment.read if p in committed}
         self.seek({p: offset if offset >= 0 else self._positions.first(p) for p, offset in read.items()})
@@ -197,7 +192,7 @@ class Source:
 
     def serve(self, wait_s: float) -> None:
         """Stay in the group without reading: what arrives is dropped, to be read again after a rewind."""
-        self._filler.interrupted()
+        self.filler.interrupted()
         deadline = self.clock() + wait_s
         while (left := deadline - self.clock()) > 0:
             self._intake.fetch(1, min(left, IDLE_POLL_S))

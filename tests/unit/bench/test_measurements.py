@@ -67,7 +67,7 @@ def test_settings_are_told_against_the_product_as_it_is(module: Callable[[str], 
     runs = [run(100, "", ""), run(300, "", ""), run(200, "", ""), run(100, "linger.ms", "0")]
     text = module("settings").settings_table({**MEASURED, "events": 10, "rounds": 3, "runs": runs})
     assert "| as shipped | - | - | 200 (1.00) | 2.00 (1.00) | 200 |" in text
-    assert "| `linger.ms` | 5 | 0 | 100 (0.50) | 2.00 (1.00) | 200 |" in text
+    assert "| `linger.ms` | 50 | 0 | 100 (0.50) | 2.00 (1.00) | 200 |" in text
 
 
 def test_memory_is_told_after_each_time(module: Callable[[str], Any]) -> None:

@@ -44,7 +44,7 @@ def test_the_shortest_file_is_input_one_stage_and_one_output(load_text):
     assert file.outputs[0].when is None
     assert file.dead_letter_topic == "flights.dlq"
     assert file.retry_tiers == ()
-    assert (file.batch.events, file.batch.bytes, file.batch.wait_s) == (10_000, 16 * 1024 * 1024, 0.025)
+    assert (file.batch.events, file.batch.bytes, file.batch.wait_s) == (30_000, 16 * 1024 * 1024, 0.025)
     assert file.transaction.timeout_s == 10.0
     assert (file.failures.order, file.group.protocol) == ("relaxed", "classic")
     limit = file.failures.dead_letter.limit
@@ -136,7 +136,7 @@ def test_a_problem_in_another_file_keeps_its_place(load_text):
 
 def test_the_resolved_configuration_shows_defaults_as_people_write_them(load_text):
     resolved = load_text().resolved()
-    assert resolved["file"]["batch"] == {"events": 10_000, "bytes": "16MiB", "wait": "25ms"}
+    assert resolved["file"]["batch"] == {"events": 30_000, "bytes": "16MiB", "wait": "25ms"}
     assert resolved["file"]["stages"] == [{"transform": {"gained": "dep_delay - air_time / 60"}}]
     assert resolved["file"]["failures"]["retry"] == {"delays": [], "max_elapsed": None, "on_exhausted": "dead_letter"}
 

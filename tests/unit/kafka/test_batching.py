@@ -2,7 +2,7 @@
 
 import pytest
 
-from stream.kafka.batching import BUDGET_S, POLL_SHARE, BatchSize, BatchWait
+from stream.kafka.batching import BUDGET_S, COMMIT_SHARE, POLL_SHARE, STEPS, USUAL, BatchSize, BatchWait
 
 LIMIT = 10_000
 POLL_S = 300.0
@@ -92,3 +92,26 @@ def test_under_a_backlog_the_wait_is_for_what_is_not_fetched_yet() -> None:
     wait = BatchWait(0.02)
     wait.closed(5.0, full=True)
     assert wait.until(9.0) == pytest.approx(9.02)
+
+
+def test_batches_grow_past_the_usual_size_only_while_commits_are_waited_for() -> None:
+    size = BatchSize(4 * USUAL, POLL_S)
+    assert drain(size, 2e-6, 3) == [USUAL] * 3
+    for _ in range(3):
+        size.took(size.size, 0.08, waited_s=0.05)
+    assert size.size == USUAL + 3 * (4 * USUAL // STEPS)
+    size.took(size.size, 0.08, waited_s=0.5 * COMMIT_SHARE * 0.08)
+    assert size.size == USUAL + 3 * (4 * USUAL // STEPS)
+
+
+def test_slow_commits_grow_no_batch_past_the_limit_or_its_budget() -> None:
+    size = BatchSize(4 * USUAL, POLL_S)
+    for _ in range(30):
+        size.took(size.size, BUDGET_S * size.size / (2 * USUAL), waited_s=0.5)
+    assert size.size == 2 * USUAL
+
+
+def test_a_smaller_limit_is_kept_however_slow_commits_are() -> None:
+    size = BatchSize(100, POLL_S)
+    size.took(100, 0.08, waited_s=0.07)
+    assert size.size == 100
