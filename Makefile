@@ -121,6 +121,7 @@ bench-all: install  ## every measurement of docs/performance.md, and its tables 
 	$(BIN)/python -m bench.memory
 	$(BIN)/python -m bench.codec
 	$(BIN)/python -m bench.settings
+	$(BIN)/python -m bench.metrics_cost
 	$(BIN)/python -m bench.pipeline
 	$(BIN)/python -m bench.growth
 	$(BIN)/python -m bench.document

@@ -11,6 +11,7 @@ from bench.codec import codec_table
 from bench.committed import Facts, read
 from bench.latency import latency_table
 from bench.memory import memory_table
+from bench.metrics_cost import metrics_table
 from bench.reference import reference_table
 from bench.report import comparison
 from bench.settings import settings_table
@@ -25,6 +26,7 @@ TABLES: Final[Mapping[str, Callable[[Facts], str]]] = {
     "growth": lambda found: growth.table(found["results"], found),
     "latency": latency_table,
     "memory": memory_table,
+    "metrics": metrics_table,
     "codec": codec_table,
     "settings": settings_table,
 }

@@ -1,6 +1,7 @@
 """What the further measurements of bench/ are made of: a model, settings, and their tables."""
 
 import importlib
+import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -81,3 +82,35 @@ def test_latency_is_told_by_transport(module: Callable[[str], Any]) -> None:
     found = {**MEASURED, "rate": 5000, "seconds": 30.0, "runs": [run, {**run, "p50_ms": 22.0}]}
     text = module("latency").latency_table(found)
     assert "| stream | 20.0 / 21.0 / 22.0 | 30.0 / 30.0 / 30.0 | 40.0 / 40.0 / 40.0 | 0.10 / 0.10 / 0.10 | 2 |" in text
+
+
+def test_what_metrics_cost_is_told_as_a_share_of_all_cpu(module: Callable[[str], Any]) -> None:
+    run = {"title": "stream", "events": 1_000_000, "batches": 100, "calls": 700, "scrape_s": 0.0013}
+    found = {**MEASURED, "events": 1_000_000, "runs": [{**run, "cpu_s": 2.0, "metrics_cpu_s": s} for s in (0.02, 0.01)]}
+    told = module("metrics_cost").metrics_table(found)
+    assert "| stream | 0.50 / 0.75 / 1.00 | 10.0 / 15.0 / 20.0 | 7.0 / 7.0 / 7.0 | 1.30 / 1.30 / 1.30 |" in told
+
+
+def test_calls_within_a_call_are_timed_once_and_the_clock_is_told_apart(
+    module: Callable[[str], Any], tmp_path: Path
+) -> None:
+    class Counting:
+        def outer(self) -> None:
+            self.inner()
+
+        def inner(self) -> None:
+            pass
+
+        def exposition(self) -> tuple[bytes, str]:
+            return b"x 1\n", "text"
+
+    now = iter(range(1_000_000))
+    meter = module("metered").Meter(clock=lambda: float(next(now)))
+    meter.install(Counting)
+    Counting().outer()
+    Counting().inner()
+    Counting().exposition()
+    meter.write(tmp_path / "told.json")
+    told = json.loads((tmp_path / "told.json").read_text())
+    assert (told["calls"], told["cpu_s"], told["scrape_bytes"]) == (2, 2.0, 4)
+    assert 0 < told["clock_s"] < 0.001
