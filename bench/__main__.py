@@ -17,6 +17,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,7 @@ from bench import pinning
 from bench.broker import broker
 from bench.committed import RESULTS, facts, say, write
 from bench.job import ROOT, Job, job
-from bench.models import MLP, MODELS, Model
+from bench.models import ADAPTIVE, MLP, MODELS, Model
 from bench.pinning import BROKER_CORE, SYSTEM_CORE, cores, pinned
 from bench.report import MODES, comparison, summary
 from bench.running import Place, Run, mark, run
@@ -92,6 +93,7 @@ def _warm(systems: Sequence[System], work: Job, given: argparse.Namespace) -> It
 
 def _delay(systems: Sequence[System], work: Job, given: argparse.Namespace) -> Iterator[Run]:
     told, real = free_ports(2, random.Random())
+    work = replace(work, model=ADAPTIVE)
     with broker(WORK / "broker", cores(BROKER_CORE), proxy=(told, real)) as kafka, _proxy(told, real):
         near, far = (Place(kafka, cores(SYSTEM_CORE), delayed=delayed) for delayed in (False, True))
         _warm_up(work, near, given.warm_events)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -89,6 +89,8 @@ MLP: Final = Model(
     ROOT / "bench" / "flights-mlp.yaml",
     _make_network,
 )
+ADAPTIVE: Final = replace(MLP, pipeline=ROOT / "bench" / "flights-mlp-adaptive.yaml")
+"""With the product's own batches, which grow while commits are waited for; the job's have 10,000 events."""
 TREES: Final = Model(
     "trees",
     "gradient-boosted trees",
