@@ -44,7 +44,7 @@ PRODUCER: dict[str, Any] = {
     "bootstrap.servers": BOOTSTRAP,
     "transactional.id": NAME,
     "compression.type": "lz4",
-    "linger.ms": 5,
+    "linger.ms": 50,
     "batch.size": 1_000_000,
     "retry.backoff.ms": 5,
     "queue.buffering.max.messages": 200_000,
