@@ -81,7 +81,7 @@ class Expression:
         frame = pl.DataFrame([pl.Series(path, batch.column(path)) for path in self.columns])
         try:
             result = frame.select(self._plan).to_series().to_arrow().cast(self.type)
-        except (pl.exceptions.ComputeError, pl.exceptions.InvalidOperationError, pa.ArrowInvalid) as error:
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowInvalid) as error:
             # polars' text quotes the values that failed
             found = _CONVERSION.search(str(error))
             why = found[0].replace("`", "") if found else "it cannot be computed for this event"
@@ -144,6 +144,8 @@ def _parsed(text: str, schema: pa.Schema) -> pl.Expr:
             refused = "it differs each time it is read; use columns of the event"
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise ConfigurationError([_told(text, _readable(error) + _word_hint(text, schema))]) from None
+    except RecursionError:
+        raise ConfigurationError([_told(text, "it is nested too deeply")]) from None
     if refused:
         raise ConfigurationError([_told(text, refused)])
     return plan
@@ -157,7 +159,7 @@ def _with_quoted_paths(text: str) -> str:
 
 
 def _typed(text: str, plan: pl.Expr, columns: tuple[str, ...], schema: pa.Schema) -> tuple[pl.Expr, pa.DataType]:
-    """The plan and the type of its result, found on no rows at all."""
+    """The plan and the type of its result, found on two rows of nulls."""
     import polars as pl
 
     fields = [_field(schema, path) for path in columns]
@@ -167,10 +169,13 @@ def _typed(text: str, plan: pl.Expr, columns: tuple[str, ...], schema: pa.Schema
                 [_told(text, f"the decimal '{field.name}' has more than 38 digits; no expression can use it")]
             )
     try:
-        frame = pl.DataFrame([pl.Series(f.name, pa.nulls(0, f.type)) for f in fields])
-        found = frame.select(plan).to_series().to_arrow().type
-    except (pl.exceptions.PolarsError, pa.ArrowException, NotImplementedError) as error:
+        frame = pl.DataFrame([pl.Series(f.name, pa.nulls(2, f.type)) for f in fields])
+        result = frame.select(plan).to_series().to_arrow()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, NotImplementedError) as error:
         raise ConfigurationError([_told(text, _readable(error) + _time_hint(fields))]) from None
+    found = result.type
+    if columns and len(result) != 2:
+        raise ConfigurationError([_told(text, "it is the same for all events, whatever they hold; leave it out")])
     if pa.types.is_null(found):
         raise ConfigurationError([_told(text, "it is always null and has no type; write cast(null as double)")])
     if pa.types.is_decimal(found) and not _wants_decimal(text, fields):

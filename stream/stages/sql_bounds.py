@@ -36,4 +36,6 @@ def out_of_bounds(text: str) -> str:
     for token in found:
         depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(token.text, 0)
         deepest = max(deepest, depth)
+    if depth > 0:  # each that stays open is tried in several ways, too
+        return "it is not a whole SQL expression"
     return f"more than {MAX_BRACKETS} brackets inside each other" if deepest > MAX_BRACKETS else ""

@@ -93,11 +93,11 @@ def run(target: Target, seed: int, cases: range, folder: Path) -> None:
         struct.pack_into("<q", place, 0, WARMING)
         judge, tally, memory = target.prepare(), Tally(), Memory()
         limited = not os.environ.get("FUZZ_UNLIMITED")
-        limit = _address_space() if limited else resource.RLIM_INFINITY
         told_at = time.monotonic()
         for case in cases:
             struct.pack_into("<q", place, 0, case)
-            _limit_address_space(limit)
+            if limited:
+                _limit_address_space(_address_space())
             before = memory.forget_peak() if limited else 0
             began = time.process_time()
             finding = _judged(judge, random_of(target.name, seed, case), tally)

@@ -303,8 +303,16 @@ def _key(key: Any, ascii_only: bool) -> _Text:
     return _Text(json.dumps(text, ensure_ascii=ascii_only) + ": ")
 
 
-def scribbled(random: Random, text: str, pieces: Sequence[str], others: Sequence[str]) -> str:  # noqa: PLR0911
+MAX_SCRIBBLED: Final = 1_000_000
+"""Characters to which accidents may grow a text."""
+
+
+def scribbled(random: Random, text: str, pieces: Sequence[str], others: Sequence[str]) -> str:
     """One accident of a text: characters and lines lost, doubled, put in; pieces mean something to its parser."""
+    return _scribbled(random, text, pieces, others)[:MAX_SCRIBBLED]
+
+
+def _scribbled(random: Random, text: str, pieces: Sequence[str], others: Sequence[str]) -> str:  # noqa: PLR0911 (one return an accident)
     at = random.randrange(len(text) + 1)
     lines = text.splitlines(keepends=True) or [""]
     line = random.randrange(len(lines))

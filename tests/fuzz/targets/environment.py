@@ -16,6 +16,7 @@ from stream.errors import ConfigurationError, PoisonError
 from stream.http.references import Resolver
 from stream.http.urls import MAX_URL_CHARS, compile_url
 
+MAX_CHARACTERS: Final = 200_000
 SECRET_NAMES: Final = (
     "STREAM_KAFKA_SASL_PASSWORD",
     "STREAM_KAFKA_SSL_KEY_PASSWORD",
@@ -175,7 +176,7 @@ def _secret(random: Random) -> str:
 def _url(random: Random, counts: Counter[str]) -> None:
     text = random.choice(URLS)
     for _ in range(random.choice((0, 1, 1, 2, 4))):
-        text = scribbled(random, text, PIECES, URLS)
+        text = scribbled(random, text, PIECES, URLS)[:MAX_CHARACTERS]
     base = random.choice(
         ("https://scorer.example.com", f"https://u:{MARK}@x", "x", f"https://{MARK} x/", "http://h/a?b=c")
     )

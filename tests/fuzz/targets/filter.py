@@ -14,6 +14,7 @@ from stream.dlq.columns import COLUMNS, Filter, Letters
 from stream.errors import ConfigurationError
 from stream.stages.sql_words import FUNCTIONS, ROWS, SYNTAX
 
+MAX_CHARACTERS: Final = 200_000
 NOW_MS: Final = 1_790_000_000_000
 VALID: Final = (
     "reason = 'expectation' and stage = 'validate'",
@@ -132,7 +133,7 @@ def prepare() -> Judge:
     letters = _letters()
 
     def judge(random: Random, counts: Counter[str]) -> None:
-        text = _text(random)
+        text = _text(random)[:MAX_CHARACTERS]
         counts[INPUTS] += 1
         try:
             chosen = Filter.parse(text, everything=False)
