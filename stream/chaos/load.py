@@ -1,4 +1,4 @@
-"""Events into the input topic at a steady rate, in a thread of its own, until it is told to stop."""
+"""Events into the input topic in their rhythm, in a thread of its own, until it is told to stop."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ MAX_AT_ONCE: Final = 2_000
 
 @dataclass(slots=True)
 class Load:
-    """Sends events 0, 1, 2, ... `rate` a second. prefix may be changed while it runs; limit 0: no limit."""
+    """Sends events 0, 1, 2, ...: as many as are due after so many seconds.
+
+    prefix may be changed while it runs; limit 0: no limit.
+    """
 
     connection: Connection
     topic: str
-    rate: float
+    due: Callable[[float], int]
     prefix: bytes
     limit: int = 0
     clock: Callable[[], float] = time.monotonic
@@ -54,7 +57,7 @@ class Load:
         started = self.clock()
         try:
             while not self._ended.is_set() and not self.done():
-                due = min(int((self.clock() - started) * self.rate), self.sent + MAX_AT_ONCE)
+                due = min(self.due(self.clock() - started), self.sent + MAX_AT_ONCE)
                 due = min(due, self.limit) if self.limit else due
                 producer.send(events.pairs(self.sent, due, self.prefix))
                 self.sent = due

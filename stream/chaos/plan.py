@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from stream.chaos.events import Place
 from stream.chaos.faults import Chosen, Fault, Kind
+from stream.chaos.rhythm import Rhythm
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Plan:
     protocol: str = "classic"
     events: int = 0
     keep: bool = False
+    load: Rhythm = Rhythm.STEADY
 
 
 @dataclass(frozen=True, slots=True)

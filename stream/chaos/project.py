@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from stream.chaos.rhythm import Rhythm, batch
+
 PACKAGED: Final = Path(__file__).parent / "pipeline"
 INPUT: Final = "chaos.in"
 SUBJECT: Final = f"{INPUT}-value"
@@ -20,13 +22,13 @@ class Project:
     folder: Path
 
     @classmethod
-    def copied(cls, folder: Path, protocol: str) -> Project:
-        """A fresh copy. protocol: classic or consumer."""
+    def copied(cls, folder: Path, protocol: str, rhythm: Rhythm = Rhythm.STEADY) -> Project:
+        """A fresh copy. protocol: classic or consumer; rhythm: says how large and how slow batches are."""
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(PACKAGED, folder)
         project = cls(folder)
         text = project.pipeline.read_text("utf-8")
-        project.pipeline.write_text(f"{text}group: {{protocol: {protocol}}}\n", "utf-8")
+        project.pipeline.write_text(f"{text}{batch(rhythm)}group: {{protocol: {protocol}}}\n", "utf-8")
         return project
 
     @property

@@ -12,6 +12,7 @@ from stream.chaos.injector import Injector
 from stream.chaos.plan import Plan
 from stream.chaos.project import INPUT
 from stream.chaos.records import joined
+from stream.chaos.rhythm import EVENTS
 from stream.chaos.scene import DEAD, ENDS, HIGH, LOW, PASSING, WAITING
 from stream.chaos.verdict import Counters, Progress, Seen
 from stream.kafka.committed import committed_offsets
@@ -58,6 +59,7 @@ def reckon(plan: Plan, injector: Injector, progress: Progress, missed: int, seco
             interrupted=sum(w.recoveries for w in crew.everybody()) + crew.starts - len(last),
             pages=sum(w.metrics.get("output", 0) for w in last),
             logs=sum(w.told["output"] for w in last),
+            batch_events=EVENTS[plan.load],
         ),
         ended=tuple(crew.ended),
         exit_codes=tuple(codes),

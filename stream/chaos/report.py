@@ -43,6 +43,7 @@ def facts(plan: Plan, seen: Seen) -> dict[str, Any]:
         "workers": plan.workers,
         "brokers": plan.brokers,
         "protocol": plan.protocol,
+        "load": str(plan.load),
         "faults_chosen": [str(kind) for kind in plan.chosen.kinds],
         "faults_left_out": {str(kind): why for kind, why in plan.chosen.left_out.items()},
         "events": findings.events,

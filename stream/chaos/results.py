@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from stream.chaos.faults import TRAITS, Kind
 from stream.chaos.report import FINDINGS, quantile
+from stream.chaos.rhythm import Rhythm
 
 Facts = Mapping[str, Any]
 RULE_OF_THREE: Final = 3.0
@@ -49,8 +50,12 @@ class Results:
         return sum(int(run[name]) for run in self.runs)
 
     def recoveries(self, kind: str, name: str = "recovery_s") -> list[float]:
-        """Of all faults of a kind, sorted, in seconds; "recovery_alone_s": of those that no other one overlapped."""
-        return sorted(seconds for run in self.runs for seconds in run.get(name, {}).get(kind, []))
+        """Of all faults of a kind, sorted, in seconds; "recovery_alone_s": of those that no other one overlapped.
+
+        Runs in bursts are left out: there a partition is silent because nothing comes.
+        """
+        steady = [run for run in self.runs if run.get("load", Rhythm.STEADY) == Rhythm.STEADY]
+        return sorted(seconds for run in steady for seconds in run.get(name, {}).get(kind, []))
 
 
 def bound(trials: int) -> str:
@@ -115,6 +120,7 @@ def runs_table(results: Results) -> str:
         silence = [f"{run['longest_silence_s']:.1f}", _figure(run.get("longest_healthy_silence_s"))]
         memory = _figure(run.get("memory_slope_mib_per_min"))
         shape = f"{run['workers']} / {run['brokers']}, {run['protocol']}"
+        shape += ", bursts" if run.get("load") == Rhythm.BURSTS else ""
         rows.append(
             [str(run["seed"]), shape, f"{run['minutes']:g}", f"{run['events']:,}", faults, *silence, memory, verdict]
         )

@@ -22,6 +22,7 @@ from stream.chaos.plan import Plan
 from stream.chaos.project import INPUT, SUBJECT, Project
 from stream.chaos.proxy import Proxy
 from stream.chaos.recovery import Pulse
+from stream.chaos.rhythm import due
 from stream.chaos.workers import Crew, run_command
 from stream.config import load as load_config
 from stream.devkafka import Cluster
@@ -59,7 +60,7 @@ class Scene:
         """Raises ProcessError when a part does not start."""
         cluster, brokers, network = self._kafka()
         registry = self.stack.enter_context(RegistryServer())
-        project = Project.copied(self.folder / "project", self.run.protocol)
+        project = Project.copied(self.folder / "project", self.run.protocol, self.run.load)
         schema = registry.registry.register(SUBJECT, {"schema": project.schema_text(0)})
         environ = self._variables(network.proxy.bootstrap if network else cluster.bootstrap, registry)
         connection = Connection({"bootstrap.servers": cluster.internal_bootstrap})  # not through the proxy
@@ -67,7 +68,8 @@ class Scene:
         cluster.await_in_sync()  # each partition has a leader that knows it
         follower = Follower(connection, ENDS, Pulse(), self.wall_clock)
         crew = self._crew(project, environ)
-        load = Load(connection, INPUT, self.run.rate, id_prefix(schema.id), self.run.events)
+        amount = due(self.run.load, self.run.rate, self.run.seed)
+        load = Load(connection, INPUT, amount, id_prefix(schema.id), self.run.events)
         injector = Injector(crew, brokers, registry, project, load, follower, network, PARTITIONS, self.say, self.clock)
         crew.excuse = injector.excuse
         return injector

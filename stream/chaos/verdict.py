@@ -9,10 +9,9 @@ from typing import Final
 from stream.chaos.check import Findings
 from stream.chaos.faults import Kind
 from stream.chaos.recovery import Memory, Wound
+from stream.chaos.rhythm import EVENTS, Rhythm
 from stream.chaos.workers import Ended
 
-BATCH_EVENTS: Final = 500
-"""batch.events of the pipeline: what one interruption may leave uncounted, twice (one batch may be ahead)."""
 LEAST_ENDED: Final = 0.1
 """Of the events sent while faults went on, so many had ended before they were over."""
 LEAST_DONE, ENOUGH = 0.5, 5
@@ -47,6 +46,8 @@ class Counters:
     pages: int
     """Outputs by the metrics of the workers that were there in the end, and by their log lines: the same."""
     logs: int
+    batch_events: int = EVENTS[Rhythm.STEADY]
+    """What one interruption may leave uncounted, twice: one batch may be ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def _counters(counters: Counters) -> list[str]:
         ("dead letters and retries", counters.told_failed, counters.found_failed),
     ):
         missing = there - told
-        if not 0 <= missing <= 2 * BATCH_EVENTS * counters.interrupted:
+        if not 0 <= missing <= 2 * counters.batch_events * counters.interrupted:
             found.append(f"workers told of {told} {what}, {there} are there, over {counters.interrupted} interruptions")
     if counters.pages != counters.logs:
         found.append(f"metrics of the last workers say {counters.pages} outputs, their logs {counters.logs}")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 INTERRUPTED: Final = 130
 MINUTES, EVERY_S, RATE = 2.0, 5.0, 1_000.0
 WORKERS, BROKERS, PROTOCOL = 3, 3, "classic"
+BURSTS: Final = {"steady": "", "bursts": ", in bursts, in batches that fill for up to 4 s"}
 EXAMPLES: Final = """\
 [bold]Examples[/bold]
 
@@ -45,6 +46,9 @@ def command(
     every: Annotated[float, typer.Option(min=0.2, help="Mean seconds from one fault to the next.")] = EVERY_S,
     rate: Annotated[float, typer.Option(min=50, max=50_000, help="Events produced per second.")] = RATE,
     protocol: Annotated[str, typer.Option(help="Group protocol: classic or consumer.")] = PROTOCOL,
+    load: Annotated[
+        str, typer.Option(help="How events come: steady, or bursts in slow batches.", show_default="by the seed")
+    ] = "",
     folder: Annotated[Path, typer.Option(help="Where Kafka's data and the workers' logs are kept.")] = Path(
         ".stream/chaos"
     ),
@@ -73,6 +77,7 @@ def command(
         every,
         rate,
         protocol,
+        load,
         keep,
     )
     if only_plan:
@@ -81,7 +86,9 @@ def command(
     folder.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(INTERRUPTED))  # nothing is left behind
     with Screen(quiet=output is Output.JSON) as screen:
-        fed = f"{plan.workers} workers on {plan.brokers} brokers, fed {plan.rate:,.0f} events a second"
+        fed = (
+            f"{plan.workers} workers on {plan.brokers} brokers, fed {plan.rate:,.0f} events a second{BURSTS[plan.load]}"
+        )
         screen.say(f"seed {plan.seed}: {len(plan.schedule)} faults in {plan.seconds:.0f} s, for a pipeline of {fed}")
         for kind, why in plan.chosen.left_out.items():
             screen.say(f"without {kind}: {why}")
@@ -102,21 +109,26 @@ def _plan(
     every: float,
     rate: float,
     protocol: str,
+    load: str,
     keep: bool,
 ) -> Plan:
     from stream.chaos.brokers import disk_problem
     from stream.chaos.faults import choose
     from stream.chaos.plan import Plan
+    from stream.chaos.rhythm import Rhythm, of_seed
     from stream.chaos.schedule import schedule
 
     problems = [f"--brokers {brokers}: must be 1 or 3"] if brokers not in (1, 3) else []
     if protocol not in ("classic", "consumer"):
         problems.append(f"--protocol {protocol}: must be classic or consumer")
+    if load not in ("", *Rhythm):
+        problems.append(f"--load {load}: must be steady or bursts")
     if problems:
         raise ConfigurationError(problems)
     chosen = choose([name.strip() for name in faults.split(",") if name.strip()], brokers, workers, disk_problem())
+    rhythm = Rhythm(load) if load else of_seed(seed)
     planned = schedule(seed, seconds, chosen.kinds, workers=workers, brokers=brokers, every_s=every)
-    return Plan(seed, seconds, chosen, planned, workers, brokers, rate, protocol, keep=keep)
+    return Plan(seed, seconds, chosen, planned, workers, brokers, rate, protocol, keep=keep, load=rhythm)
 
 
 def _tell_plan(plan: Plan, output: Output) -> None:
@@ -130,6 +142,7 @@ def _tell_plan(plan: Plan, output: Output) -> None:
 def again_command(plan: Plan, every_s: float) -> str:
     """What one types for the same faults again: the seed and all that is not the default."""
     from stream.chaos.faults import Kind
+    from stream.chaos.rhythm import of_seed
 
     asked = [*plan.chosen.kinds, *plan.chosen.left_out]
     options = [
@@ -140,6 +153,7 @@ def again_command(plan: Plan, every_s: float) -> str:
         ("every", f"{every_s:g}", every_s != EVERY_S),
         ("rate", f"{plan.rate:g}", plan.rate != RATE),
         ("protocol", plan.protocol, plan.protocol != PROTOCOL),
+        ("load", plan.load, plan.load is not of_seed(plan.seed)),
     ]
     return " ".join(
         [f"stream chaos --seed {plan.seed}", *(f"--{name} {text}" for name, text, given in options if given)]

@@ -31,6 +31,10 @@ PROFILES: Final[Mapping[str, Sequence[str]]] = {
         *("--protocol=consumer", "--faults=kill,stop,leave,join,failpoint,cut,hold", "--brokers=1"),
         *("--workers=3", "--minutes=8", "--every=3", "--rate=1000"),
     ),
+    "bursts": (
+        *("--load=bursts", "--faults=join,leave,kill,stop,failpoint", "--brokers=1"),
+        *("--workers=3", "--minutes=8", "--every=2", "--rate=100"),
+    ),
 }
 LONGEST_S: Final = 14 * 60 + 30
 """A part that takes longer is stuck."""
@@ -56,7 +60,7 @@ def commit() -> str:
 def run(profile: str, seed: int, folder: Path, minutes: float | None = None) -> dict[str, object]:
     """One part; minutes: other than the profile's. Raises CalledProcessError when it could not be judged."""
     length = [f"--minutes={minutes:g}"] if minutes else []
-    options = [*PROFILES[profile], *length, f"--seed={seed}", "--output=json", f"--folder={folder}"]
+    options = ["--load=steady", *PROFILES[profile], *length, f"--seed={seed}", "--output=json", f"--folder={folder}"]
     command = [sys.executable, "-m", "stream", "chaos", *options]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:

@@ -31,7 +31,7 @@ def chaos(folder: Path, *options: str) -> dict[str, Any]:
 
 @pytest.mark.timeout(420)
 def test_a_pipeline_on_three_brokers_under_every_kind_of_fault_keeps_every_promise(tmp_path) -> None:
-    facts = chaos(tmp_path, "--minutes", "1.25", "--every", "4")
+    facts = chaos(tmp_path, "--load", "steady", "--minutes", "1.25", "--every", "4")
     assert set(facts["faults_left_out"]) <= {"disk"}, "the only one that a machine may not be able to make"
     assert sum(facts["faults"].values()) >= 5
     assert facts["by_place"]["waiting"] > 0, "every road was used"
@@ -40,6 +40,27 @@ def test_a_pipeline_on_three_brokers_under_every_kind_of_fault_keeps_every_promi
 @pytest.mark.timeout(420)
 @pytest.mark.parametrize(("protocol", "minutes", "rate"), [("classic", "0.6", "5000"), ("consumer", "0.4", "2000")])
 def test_kills_one_after_the_other_lose_nothing_and_double_nothing(tmp_path, protocol, minutes, rate) -> None:
-    options = ("--faults", "kill,failpoint", "--brokers", "1", "--every", "1.5", "--minutes", minutes, "--rate", rate)
+    options = (
+        "--load",
+        "steady",
+        "--faults",
+        "kill,failpoint",
+        "--brokers",
+        "1",
+        "--every",
+        "1.5",
+        "--minutes",
+        minutes,
+        "--rate",
+        rate,
+    )
     facts = chaos(tmp_path, *options, "--protocol", protocol)
     assert sum(facts["faults"].values()) >= 5
+
+
+@pytest.mark.timeout(420)
+def test_members_that_come_and_go_while_slow_batches_fill_lose_nothing_and_double_nothing(tmp_path) -> None:
+    """Events are in hand for seconds while nothing more comes: each rebalance takes some of them away."""
+    options = ("--load", "bursts", "--faults", "join,leave", "--brokers", "1", "--every", "2", "--rate", "100")
+    facts = chaos(tmp_path, *options, "--minutes", "0.75")
+    assert sum(facts["faults"].values()) >= 3

@@ -28,6 +28,8 @@ def test_a_storm_of_rebalances_loses_nothing_and_doubles_nothing(project, protoc
     if not running:
         running["one"] = p.start(instance="one")
     p.await_progress(produced, timeout_s=90)
+    for worker in running.values():
+        worker.wait_for("started")  # an interpreter that is not up yet ends by the signal itself
     assert [worker.stop() for worker in running.values()] == [0] * len(running)
     p.verify(range(produced))
 
@@ -42,7 +44,7 @@ def _change(p: Project, running: dict[str, Worker], rng: random.Random) -> None:
         if rng.random() < 0.3:
             worker.kill()
         else:
-            worker.wait_for("started")  # an interpreter that is not up yet ends by the signal itself
+            worker.wait_for("started")
             assert worker.stop() == 0, worker.tail()
 
 
