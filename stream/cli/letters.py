@@ -98,7 +98,9 @@ def show_preview(order: Order, preview: Preview, output: Output) -> None:
         typer.echo(f"  {place['origin'] or 'unknown origin'}  (dead letter {place['dead_letter']})")
     if preview.resumes is not None:
         typer.echo(f"{order.name} was interrupted: {preview.resumes:,} were {order.action} then; it would go on")
-    typer.echo(f"{tally.total:,} dead letters {would}; nothing was done: add --yes to do it")
+    none = "all that are meant stay" if tally.stays else "no unresolved one is meant"
+    todo = "add --yes to do it" if tally.total else none
+    typer.echo(f"{_letters(tally.total)} {would}; nothing was done: {todo}")
 
 
 def show_tally(order: Order, tally: Tally, output: Output) -> None:
@@ -108,7 +110,11 @@ def show_tally(order: Order, tally: Tally, output: Output) -> None:
         return
     _, did = VERBS[order.action]
     _show_rows(tally, did)
-    typer.echo(f"{tally.total:,} dead letters {did}, under the name {order.name}")
+    typer.echo(f"{_letters(tally.total)} {did}, under the name {order.name}")
+
+
+def _letters(number: int) -> str:
+    return "1 dead letter" if number == 1 else f"{number:,} dead letters"
 
 
 def _show_rows(tally: Tally, verb: str) -> None:
@@ -159,11 +165,16 @@ def show_history(book: Book, output: Output) -> None:
         as_json({"runs": facts})
     elif facts:
         rows = [
-            (*(f[c] for c in ("at", "action", "number", "by", "name")), f["where"] or "all", f["why"]) for f in facts
+            (f["at"], _told(f), *(f[c] for c in ("number", "by", "name")), f["where"] or "all", f["why"]) for f in facts
         ]
         as_table(("at", "action", "number", "by", "name", "which", "why"), rows)
     else:
         typer.echo("nothing was replayed or discarded yet")
+
+
+def _told(run: dict[str, Any]) -> str:
+    """Whether it came to its end: one that did not goes on under the same name."""
+    return str(run["action"]) if run["done"] else f"{run['action']}, not at its end"
 
 
 def facts_of_one(

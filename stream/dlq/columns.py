@@ -129,7 +129,9 @@ class Filter:
         """Exactly one of the two must be given. Raises ConfigurationError with all that is wrong."""
         if everything and where is None:
             return cls("")
-        if where is None or everything:
+        if everything:
+            raise ConfigurationError(["which dead letters? --where and --all were given: it must be one of them"])
+        if where is None:
             raise ConfigurationError(["which dead letters? give --where \"reason = '...'\", or --all for all of them"])
         from stream.stages.expression import compile_condition
 

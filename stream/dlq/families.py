@@ -4,6 +4,7 @@ __streams.errors.*, stream.*   this product, and Kafka Streams 4.2 (KIP-1034)
 __connect.errors.*             Kafka Connect (KIP-298)
 __dlq.errors.*                 share groups (KIP-1191)
 kafka_dlt-*                    Spring for Apache Kafka: numbers are big-endian, 4 or 8 bytes
+kafka_original-*, ...          the same behind Spring's retry topics, which drop the dlt- of the names
 """
 
 from __future__ import annotations
@@ -29,8 +30,12 @@ from stream.failures.headers import (
 CONNECT: Final = "__connect.errors."
 SHARE: Final = "__dlq.errors."
 SPRING: Final = "kafka_dlt-"
+SPRING_PLAIN: Final = "kafka_"
+"""Spring's retry topics write this in place of it, but for the group (DeadLetterPublishingRecovererFactory)."""
+SPRING_PLAIN_NAMES: Final = ("kafka_original-", "kafka_exception-", "kafka_key-exception-")
+"""The event's own headers may begin with kafka_ as well."""
 SPRING_RETRY: Final = "retry_topic-"
-ERRORS: Final = (STREAMS, OWN, CONNECT, SHARE, SPRING, SPRING_RETRY)
+ERRORS: Final = (STREAMS, OWN, CONNECT, SHARE, SPRING, *SPRING_PLAIN_NAMES, SPRING_RETRY)
 """Prefixes of the headers that are about a failure, and not the event's own."""
 
 Headers = Mapping[str, bytes | None]
@@ -62,13 +67,17 @@ class Facts:
 
 
 def facts_of(headers: Sequence[Header]) -> Facts:
-    """Never fails: what cannot be read counts as not there. Of a header given several times the last counts."""
+    """Never fails: what cannot be read counts as not there. Of a header given several times the last counts; of
+    Spring's about the origin the first, since each failure appends its own.
+    """
     found = dict(headers)
     if any(name.startswith((STREAMS, OWN)) for name in found if name != REPLAYS):
         return _streams(found)
-    for prefix, read in ((CONNECT, _connect), (SHARE, _share), (SPRING, _spring)):
+    for prefix, read in ((CONNECT, _connect), (SHARE, _share)):
         if any(name.startswith(prefix) for name in found):
             return read(found)
+    if any(name.startswith((SPRING, *SPRING_PLAIN_NAMES)) for name in found):
+        return _spring(found, dict(reversed(headers)))
     return Facts(replays=number(found.get(REPLAYS)) or 0)
 
 
@@ -122,22 +131,27 @@ def _share(found: Headers) -> Facts:
     )
 
 
-def _spring(found: Headers) -> Facts:
+def _spring(last: Headers, first: Headers) -> Facts:
     """The cause says more than the listener's exception that wraps it."""
-    partition = _big_endian(found.get(SPRING + "original-partition"))
-    offset = _big_endian(found.get(SPRING + "original-offset"))
-    cause = _text(found.get(SPRING + "exception-cause-fqcn")) or _text(found.get(SPRING + "exception-fqcn"))
-    key_cause = _text(found.get(SPRING + "key-exception-fqcn"))
+    partition = _big_endian(_of_spring(first, "original-partition"))
+    offset = _big_endian(_of_spring(first, "original-offset"))
+    cause = _text(_of_spring(last, "exception-cause-fqcn")) or _text(_of_spring(last, "exception-fqcn"))
+    key_cause = _text(_of_spring(last, "key-exception-fqcn"))
+    next_attempt = _big_endian(last.get(SPRING_RETRY + "attempts"))
     return Facts(
         family="spring",
-        origin=place(found.get(SPRING + "original-topic"), partition, offset),
+        origin=place(_of_spring(first, "original-topic"), partition, offset),
         stage="key" if key_cause and not cause else None,
         reason=cause or key_cause,
-        message=_text(found.get(SPRING + "exception-message")) or _text(found.get(SPRING + "key-exception-message")),
-        attempts=_big_endian(found.get(SPRING_RETRY + "attempts")),
-        timestamp_ms=_big_endian(found.get(SPRING + "original-timestamp")),
-        replays=number(found.get(REPLAYS)) or 0,
+        message=_text(_of_spring(last, "exception-message")) or _text(_of_spring(last, "key-exception-message")),
+        attempts=max(1, next_attempt - 1) if next_attempt else None,
+        timestamp_ms=_big_endian(_of_spring(first, "original-timestamp")),
+        replays=number(last.get(REPLAYS)) or 0,
     )
+
+
+def _of_spring(found: Headers, name: str) -> bytes | None:
+    return found.get(SPRING + name) or found.get(SPRING_PLAIN + name)
 
 
 def _text(held: bytes | None) -> str | None:

@@ -89,6 +89,9 @@ class DeadLetterTopic:
 
     def one(self, partition: int, offset: int) -> Letters:
         """A single dead letter. Raises ConfigurationError when there is none."""
+        count = self.there[self.name].partitions
+        if partition >= count:
+            raise ConfigurationError([f"{self.name} has no partition {partition}: they are 0 to {count - 1}"])
         lookup = Lookup(self.connection)
         try:
             messages = lookup.message(Origin(self.name, partition, offset))

@@ -19,9 +19,9 @@ _ASKING: Final[Properties] = {
 
 
 @contextmanager
-def onlooker(connection: Connection, group: str) -> Iterator[Consumer]:
-    """Closed when the context is left."""
-    consumer = connection.consumer({**_ASKING, "group.id": group})
+def onlooker(connection: Connection, group: str, more: Properties | None = None) -> Iterator[Consumer]:
+    """Closed when the context is left. more: settings of its own."""
+    consumer = connection.consumer({**_ASKING, **(more or {}), "group.id": group})
     try:
         yield consumer
     finally:

@@ -78,8 +78,8 @@ ITERATION = _gauge(
 )
 LOOP_SECONDS = _counter(
     "loop_seconds_total",
-    "Where the loop's time goes. idle: nothing came; read: taking events in, batch.wait included; process: the "
-    "stages; commit: waiting for the transaction before; recover and pause: trouble.",
+    "Where the loop's time goes. idle: nothing came, or a light load waited (batch.wait); read: taking events in; "
+    "process: the stages; commit: waiting for the transaction before; recover and pause: trouble.",
     Label("activity", ("idle", "read", "process", "commit", "recover", "pause")),
 )
 RECEIVED = _counter(
@@ -101,7 +101,7 @@ RETRIES = _counter(
 )
 RETRY_WAITING = _gauge(
     "retry_waiting_events",
-    "Events of a retry tier that are not tried again yet, of all workers, at most: transaction markers count too.",
+    "Events of a retry tier that are not tried again yet, of all workers: 0 or at most so many, as markers count too.",
     _TIER,
 )
 RETRY_DUE = _gauge(

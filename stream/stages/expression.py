@@ -264,7 +264,8 @@ def _told(text: str, what: str) -> str:
 def _unknown_column(text: str, path: str, schema: pa.Schema) -> str:
     known = paths_of(schema)
     listed = ", ".join(known[:MAX_LISTED]) + (", ..." if len(known) > MAX_LISTED else "")
-    return _told(text, f"no column '{path}'{did_you_mean(path, known)}; columns here: {listed}")
+    hint = did_you_mean(path, known) or f"; a text stands in single quotes: '{path}'"
+    return _told(text, f"no column '{path}'{hint}; columns here: {listed}")
 
 
 def _readable(error: BaseException) -> str:

@@ -152,10 +152,12 @@ def test_a_replay_that_is_killed_goes_on_where_it_was(project: Callable[..., Pro
     assert dlq.unresolved() == 40 - committed
     if committed:
         assert dlq.json("replay", "--where", EXPECTATION)["resumes"] == committed
+        assert "not at its end" in dlq.run("history")
     assert dlq.json(*arguments)["number"] == 40 - committed
     assert sorted(ids(replayed(p))) == list(range(40))
     assert dlq.unresolved() == 0
     assert all(run["done"] for run in dlq.json("history")["runs"])
+    assert "not at its end" not in dlq.run("history")
 
 
 def test_of_two_replays_at_once_the_later_one_fences_the_earlier(project: Callable[..., Project]) -> None:
@@ -317,7 +319,22 @@ def test_dead_letters_of_other_programs_are_read_too(project: Callable[..., Proj
                     (spring + "original-offset", (9).to_bytes(8, "big")),
                     (spring + "original-timestamp", (1_700_000_000_000).to_bytes(8, "big")),
                     (spring + "exception-cause-fqcn", b"java.lang.IllegalStateException"),
-                    ("retry_topic-attempts", (4).to_bytes(4, "big")),
+                ],
+                0,
+            ),
+            (
+                b"r",
+                tiny.plain(3),
+                [
+                    ("kafka_correlationId", b"own"),
+                    ("kafka_original-topic", topic),
+                    ("kafka_original-partition", (0).to_bytes(4, "big")),
+                    ("kafka_original-offset", (5).to_bytes(8, "big")),
+                    ("kafka_original-timestamp", (1_700_000_000_001).to_bytes(8, "big")),
+                    (spring + "original-consumer-group", b"g"),
+                    ("kafka_exception-cause-fqcn", b"java.net.SocketTimeoutException"),
+                    ("retry_topic-attempts", (2).to_bytes(4, "big")),
+                    ("retry_topic-attempts", (3).to_bytes(4, "big")),
                 ],
                 0,
             ),
@@ -327,15 +344,15 @@ def test_dead_letters_of_other_programs_are_read_too(project: Callable[..., Proj
         "org.apache.kafka.connect.errors.DataException",
         "delivery count exceeded",
         "java.lang.IllegalStateException",
+        "java.net.SocketTimeoutException",
     }
-    assert (
-        dlq.json("replay", "--where", "attempts = 4 or stage = 'VALUE_CONVERTER' or family = 'share'", "--yes")[
-            "number"
-        ]
-        == 3
-    )
+    assert dlq.json("replay", "--where", "attempts = 2")["number"] == 1, "those behind retry topics say how many"
+    meant = "family = 'spring' or stage = 'VALUE_CONVERTER' or family = 'share'"
+    assert dlq.json("replay", "--where", meant, "--yes")["number"] == 4
     back = {record.key: record for record in p.io.read_committed(p.input)}
-    assert {key: record.partition for key, record in back.items()} == {b"c": 1, b"s": 2, b"k": 3}
+    assert {key: record.partition for key, record in back.items()} == {b"c": 1, b"s": 2, b"k": 3, b"r": 0}
+    assert back[b"r"].timestamp == 1_700_000_000_001
+    assert back[b"r"].headers == [("kafka_correlationId", b"own"), (REPLAYS, b"1")]
     assert back[b"k"].timestamp == 1_700_000_000_000
     assert back[b"c"].headers == [("own", b"1"), (REPLAYS, b"1")]
     assert back[b"k"].headers == [(REPLAYS, b"1")]
@@ -392,6 +409,17 @@ def test_one_dead_letter_is_shown_as_far_as_any_decoder_gets(project: Callable[.
     missing = dlq.start("show", "--partition", "0", "--offset", "99")
     assert missing.wait() == ExitCode.CONFIGURATION
     assert "there is no dead letter at" in missing.tail()
+
+
+def test_a_dead_letter_that_is_not_there_is_told_at_once(project: Callable[..., Project]) -> None:
+    p = project(partitions=2)
+    for partition, offset, told in (
+        ("0", "5", f"there is no dead letter at {p.dead_letters}/0@5"),
+        ("2", "0", f"{p.dead_letters} has no partition 2: they are 0 to 1"),
+    ):
+        asked = Dlq(p).start("show", "--partition", partition, "--offset", offset)
+        assert asked.wait(20) == ExitCode.CONFIGURATION
+        assert told in asked.tail()
 
 
 def test_an_export_holds_all_there_is(project: Callable[..., Project]) -> None:

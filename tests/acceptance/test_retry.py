@@ -21,6 +21,9 @@ from acceptance.scripted_service import (
     score_ids,
 )
 
+from stream.kafka.connection import Connection
+from stream.kafka.remaining import remaining
+
 pytestmark = pytest.mark.timeout(180)
 TIERS = "{delays: [1s, 2s]}"
 EARLY_S = 0.002
@@ -205,8 +208,12 @@ def test_a_drain_leaves_events_in_the_tiers_and_the_next_one_takes_them(project,
     p.io.produce(p.input, readings(range(30)))
     facts = p.drain()
     assert (facts["retried"], sorted(waiting(p, "1s"))) == (30, list(range(30)))
+    tier = f"{p.name}.retry.1s"
+    kafka = Connection({"bootstrap.servers": p.io.bootstrap})
+    assert 30 <= remaining(kafka, p.name, [tier])[tier] <= 34, "and the marker of a transaction or two"
     wait_until(lambda: p.drain() and len(outputs(p)) == 30, "all through")
     assert sorted(outputs(p)) == list(range(30))
+    assert remaining(kafka, p.name, [tier]) == {tier: 0}, "the tier may be taken out of the file"
 
 
 def test_stages_with_equal_delays_share_a_topic_and_each_has_attempts_of_its_own(project, service) -> None:

@@ -74,8 +74,8 @@ def test_every_column_can_be_asked_for() -> None:
 
 def test_all_of_them_must_be_asked_for() -> None:
     assert Filter.parse(None, everything=True).chosen(letters(), NOW).all()
-    for where, everything in ((None, False), ("reason = 'x'", True)):
-        with pytest.raises(ConfigurationError, match="which dead letters"):
+    for where, everything, told in ((None, False, "give --where"), ("reason = 'x'", True, "must be one of them")):
+        with pytest.raises(ConfigurationError, match=told):
             Filter.parse(where, everything=everything)
 
 
@@ -83,6 +83,7 @@ def test_all_of_them_must_be_asked_for() -> None:
     ("where", "why"),
     [
         ("reson = 'x'", "did you mean 'reason'"),
+        ("reason = timed_out", "a text stands in single quotes: 'timed_out'"),
         ("failed_at > now()", "now differs each time"),
         ("reason", "must be true or false"),
         ("reason =", "not a whole SQL expression"),

@@ -88,9 +88,44 @@ def test_spring_numbers_are_big_endian_and_the_cause_says_more_than_what_wraps_i
         Origin("t", 2, 256),
         reason="java.lang.IllegalStateException",
         message="broken",
-        attempts=4,
+        attempts=3,  # the header counts the one that would be next
         timestamp_ms=1_700_000_000_000,
     )
+
+
+def test_behind_springs_retry_topics_the_names_are_others() -> None:
+    facts = facts_of(
+        [
+            ("kafka_original-topic", b"t"),
+            ("kafka_original-partition", b"\0\0\0\2"),
+            ("kafka_original-offset", b"\0\0\0\0\0\0\1\0"),
+            ("kafka_original-timestamp", (1_700_000_000_000).to_bytes(8, "big")),
+            ("kafka_dlt-original-consumer-group", b"g"),
+            ("kafka_exception-fqcn", b"org.springframework.kafka.listener.ListenerExecutionFailedException"),
+            ("kafka_exception-cause-fqcn", b"java.lang.IllegalStateException"),
+            ("kafka_exception-message", b"broken"),
+            ("retry_topic-original-timestamp", (1_700_000_000_000).to_bytes(6, "big")),
+            ("retry_topic-attempts", b"\0\0\0\2"),
+            ("retry_topic-attempts", b"\0\0\0\4"),
+        ]
+    )
+    assert facts == Facts(
+        "spring",
+        Origin("t", 2, 256),
+        reason="java.lang.IllegalStateException",
+        message="broken",
+        attempts=3,
+        timestamp_ms=1_700_000_000_000,
+    )
+
+
+def test_where_spring_appends_the_first_origin_and_the_last_exception_count() -> None:
+    def failed(topic: bytes, offset: int, why: bytes) -> list:
+        place = [("topic", topic), ("partition", b"\0\0\0\0"), ("offset", offset.to_bytes(8, "big"))]
+        return [*(("kafka_dlt-original-" + n, held) for n, held in place), ("kafka_dlt-exception-fqcn", why)]
+
+    facts = facts_of([*failed(b"t", 7, b"First"), *failed(b"t-dlt", 1, b"Second")])
+    assert (facts.origin, facts.reason) == (Origin("t", 0, 7), "Second")
 
 
 def test_a_key_that_spring_could_not_read_says_so() -> None:
@@ -127,7 +162,8 @@ def test_what_cannot_be_read_counts_as_not_there(headers: list) -> None:
 
 def test_only_the_own_headers_of_an_event_are_its_own() -> None:
     others = ["__connect.errors.topic", "__dlq.errors.topic", "kafka_dlt-original-topic", "retry_topic-attempts"]
-    own = [("a", b"1"), ("traceparent", b"00-1"), ("a", None)]
+    others += ["kafka_original-topic", "kafka_exception-fqcn", "kafka_key-exception-message"]
+    own = [("a", b"1"), ("traceparent", b"00-1"), ("kafka_correlationId", b"c"), ("a", None)]
     assert event_headers([own[0], *OURS, *((name, b"x") for name in others), *own[1:]]) == own
 
 

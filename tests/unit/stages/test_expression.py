@@ -158,10 +158,10 @@ WRONG = {
     "a as b": "two words stand side by side; an operator is missing between them",
     "a; b": "invalid expression (found unexpected token ';')",
     "ax + 1": "no column 'ax'; did you mean 'x'?" + COLUMNS,
-    "zzzzzz + 1": "no column 'zzzzzz'" + COLUMNS,
+    "zzzzzz + 1": "no column 'zzzzzz'; a text stands in single quotes: 'zzzzzz'" + COLUMNS,
     "customer.age_dys": "no column 'customer.age_dys'; did you mean 'customer.age_days'?" + COLUMNS,
     "custmer.age_days": "no column 'custmer.age_days'; did you mean 'customer.age_days'?" + COLUMNS,
-    "a.b": "no column 'a.b'" + COLUMNS,
+    "a.b": "no column 'a.b'; a text stands in single quotes: 'a.b'" + COLUMNS,
     "order + 1": "expected an expression (found 'order' clause); a column whose name SQL knows is written in double"
     ' quotes: "order"',
     "s + 1": "arithmetic on dtypes str and int is not allowed (lhs: column 's', rhs: expression 'int: 1'); try an"
