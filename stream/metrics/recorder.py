@@ -11,7 +11,7 @@ import platform
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -30,6 +30,9 @@ from stream.metrics.ledger import Ledger
 from stream.metrics.metric import Kind, Metric
 from stream.metrics.series import Series
 from stream.metrics.table import ALL, MAX_PARTITION_SERIES, METRICS
+
+PAUSE_REASONS: Final = ("broker", "refused", "registry", "model", "service", "dead_letter_limit", "quarantine")
+"""What the product itself pauses for; a `call` function may name others."""
 
 
 class PartitionLag(NamedTuple):
@@ -214,6 +217,8 @@ class Metrics:
                     self._ledger.add(metric, 0, *labels)
             elif metric.kind is Kind.HISTOGRAM and len(metric.labels) == 1:
                 self._ledger.observe(metric, np.zeros(0))
+        for reason in PAUSE_REASONS:
+            self._ledger.add(table.PAUSES, 0, reason)
         for topic in self._topics:
             self._ledger.add(table.RECEIVED, 0, topic)
             self._ledger.set(table.ASSIGNED, 0, topic)

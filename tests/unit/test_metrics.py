@@ -1,8 +1,10 @@
+import ast
 import json
 import re
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from stream.batch import Failure, FailureClass, Messages, Outcome, Rows, StageReport
 from stream.health import State
 from stream.metrics import METRICS, BatchLimits, Kind, Metrics, ModelName, PartitionLag, metrics_table
+from stream.metrics.recorder import PAUSE_REASONS
 from stream.metrics.table import ALL, MAX_PARTITION_SERIES, MAX_SERIES, OTHER
+
+ROOT = Path(__file__).parents[2]
 
 NOW = 1_800_000_000.0
 
@@ -168,8 +173,23 @@ def test_labels_of_closed_sets_stay_in_them_and_open_ones_are_bounded() -> None:
     assert seen["stream_recoveries_total", OTHER] == 1
     assert seen["stream_kafka_errors_total", "producer", "authorization"] == 1
     assert seen["stream_kafka_errors_total", "producer", OTHER] == 1
-    assert seen["stream_pauses_total", OTHER] == 50
+    assert seen["stream_pauses_total", OTHER] == 50 + len(PAUSE_REASONS)
     assert sum(labels[0] == "stream_pauses_total" for labels in seen) == MAX_SERIES + 1
+
+
+def test_the_first_pause_is_seen_too_since_its_reason_was_there_with_0() -> None:
+    """A rate cannot see a series that is born with 1."""
+    raised = {
+        node.args[0].value
+        for path in ROOT.glob("stream/**/*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "SystemicError"
+        if isinstance(node.args[0], ast.Constant)
+    }
+    assert raised <= set(PAUSE_REASONS)
+    seen = scrape(metrics())
+    assert {labels[1] for labels in seen if labels[0] == "stream_pauses_total"} == set(PAUSE_REASONS)
+    assert seen["stream_pauses_total", "broker"] == 0
 
 
 def test_a_scrape_sees_whole_batches_only() -> None:

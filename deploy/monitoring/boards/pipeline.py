@@ -19,7 +19,7 @@ _LOOP = (
         "Where the loop's time goes",
         "percentunit",
         "Mean of the workers. Mostly idle: there is room. process: the stages are the limit, see Stages. commit: the "
-        "loop waits for Kafka, see Transactions. read: waits to fill batches (batch.wait), or takes in a backlog. "
+        "loop waits for Kafka, see Transactions. read: takes events in; high only with a backlog. "
         "pause: something is missing.",
         Query(
             "sum by (activity) (rate(stream_loop_seconds_total[$__rate_interval]))"
@@ -36,7 +36,8 @@ _LOOP = (
         "Share of its time in which a worker is not idle. One high and the others low: its partitions get most of the "
         "events, so the keys are uneven. All high: add workers, up to the number of partitions.",
         Query(
-            '1 - sum by (pipeline, instance) (rate(stream_loop_seconds_total{activity="idle"}[$__rate_interval]))',
+            "clamp_min(1 - sum by (pipeline, instance)"
+            ' (rate(stream_loop_seconds_total{activity="idle"}[$__rate_interval])), 0)',
             "{{pipeline}} {{instance}}",
         ),
         width=12,
