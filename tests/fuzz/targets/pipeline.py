@@ -12,13 +12,13 @@ from random import Random
 from typing import Any, Final
 
 from fuzz.mutations import EXTREMES, TEXTS, as_json, changed, damaged, scribbled, tree_of
-from fuzz.target import INPUTS, Judge, Target, check_told
+from fuzz.target import INPUTS, MAX_PROBLEM_CHARACTERS, Judge, Target, check_told, demand
 from fuzz.yaml_text import PIECES, bomb, styled
 
 from stream.assembly import open_pipeline
 from stream.config import examine, json_schema
 from stream.config.document import parse
-from stream.errors import ConfigurationError
+from stream.errors import ConfigurationError, UnreachableError
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 NAME: Final = "pipeline.yaml"
@@ -76,6 +76,9 @@ def _open(path: Path, environ: dict[str, str], counts: Counter[str]) -> None:
     except ConfigurationError as error:
         counts["refused when opened"] += 1
         check_told(error)
+    except UnreachableError as error:  # an input without a schema asks the registry, and there is none
+        counts["registry not reached"] += 1
+        demand(0 < len(str(error)) <= MAX_PROBLEM_CHARACTERS, "it is told in a text of bounded length", len(str(error)))
     else:
         counts["opened"] += 1
         pipeline.close()
