@@ -64,6 +64,8 @@ class Messages:
 
     topic, partition and offset say where an event was read first. read says where it was read now, when
     that is another place for some of them: a retry tier.
+
+    full says that no more would have fitted when they were read, else the time for it was over.
     """
 
     values: bytes | memoryview
@@ -80,6 +82,7 @@ class Messages:
     next_offsets: Mapping[tuple[str, int], int] = field(default_factory=dict)
     group_metadata: Any = None
     read: Places | None = None
+    full: bool = False
 
     def __len__(self) -> int:
         return len(self.offset)

@@ -30,7 +30,7 @@ from stream.kafka.remaining import remaining
 from stream.kafka.session import Session
 from stream.kafka.settings import ClientSettings, Slot
 from stream.logs import configure, logger
-from stream.metrics import BatchLimits, Metrics, ModelName
+from stream.metrics import Metrics, ModelName
 from stream.pipeline import Pipeline
 from stream.quarantine.trial import ChildProcess, Trial
 from stream.quarantine.watch import Quarantine
@@ -191,8 +191,8 @@ def _metrics(config: Config, pipeline: Pipeline) -> Metrics:
         if hasattr(stage, "model_name") and hasattr(stage, "model_version")
     }
     outputs = [output.topic for output in config.file.outputs]
-    limits = BatchLimits(config.file.batch.events, config.file.batch.bytes)
-    return Metrics(config.file.name, topics=config.file.input.topics, outputs=outputs, models=models, limits=limits)
+    topics, most = config.file.input.topics, config.file.batch.bytes
+    return Metrics(config.file.name, topics=topics, outputs=outputs, models=models, batch_bytes=most)
 
 
 def _refusals(config: Config, path: Path) -> Refusals:

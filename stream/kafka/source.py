@@ -119,7 +119,7 @@ class Source:
         messages, early = self.waiting.split(read, self._now_ms())
         if len(messages):
             # the metadata of this very moment: a rebalance between here and the commit is then refused (KIP-447)
-            messages = replace(messages, group_metadata=self.group_metadata())
+            messages = replace(messages, group_metadata=self.group_metadata(), full=self.filler.wait.backlog)
         self.assignment.advance(messages.next_offsets)
         self._stand_at(early)
         return as_first_read(messages, self.waiting.tiers) if len(messages) else None

@@ -20,21 +20,14 @@ class ModelName(NamedTuple):
     digest: str = ""
 
 
-class BatchLimits(NamedTuple):
-    """What closes a batch before its time."""
-
-    events: int
-    bytes: int
-
-
-DEFAULT_LIMITS: Final = BatchLimits(10_000, 16 * 1024 * 1024)
+DEFAULT_BYTES: Final = 16 * 1024 * 1024
 
 
 class Batches:
-    """Counts batches. models: stage name -> the model it runs; limits: those of a batch."""
+    """Counts batches. models: stage name -> the model it runs; batch_bytes: what one may have at most."""
 
-    def __init__(self, ledger: Ledger, models: Mapping[str, ModelName], limits: BatchLimits) -> None:
-        self._ledger, self._models, self._limits = ledger, models, limits
+    def __init__(self, ledger: Ledger, models: Mapping[str, ModelName], batch_bytes: int) -> None:
+        self._ledger, self._models, self._batch_bytes = ledger, models, batch_bytes
 
     def count(self, outcome: Outcome, now: float, retried: Collection[int]) -> None:
         """now: seconds since the epoch; retried: message rows of outcome.failures that went to a retry tier."""
@@ -69,11 +62,11 @@ class Batches:
         self._ledger.add(table.EVENTS, again.total(), "retried")
 
     def _closed_by(self, messages: Messages) -> str:
-        """A batch was closed by its bytes when one more event of its mean size would not have fitted."""
+        """A full batch was closed by its bytes when one more event of its mean size would not have fitted."""
+        if not messages.full:
+            return "wait"
         events, size = len(messages), int(messages.value_offsets[-1])
-        if events >= self._limits.events:
-            return "events"
-        return "bytes" if events and size + size / events > self._limits.bytes else "wait"
+        return "bytes" if size + size / max(1, events) > self._batch_bytes else "events"
 
     def _count_stages(self, reports: Iterable[StageReport]) -> None:
         for report in reports:

@@ -23,7 +23,7 @@ import stream
 from stream.batch import Outcome
 from stream.health import State
 from stream.metrics import table
-from stream.metrics.batches import DEFAULT_LIMITS, Batches, BatchLimits, ModelName
+from stream.metrics.batches import DEFAULT_BYTES, Batches, ModelName
 from stream.metrics.calls import StageCalls
 from stream.metrics.clients import Clients
 from stream.metrics.ledger import Ledger
@@ -58,14 +58,14 @@ class Metrics:
         topics: Iterable[str] = (),
         outputs: Iterable[str] = (),
         models: Mapping[str, ModelName] | None = None,
-        limits: BatchLimits = DEFAULT_LIMITS,
+        batch_bytes: int = DEFAULT_BYTES,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._wall_clock = wall_clock
         self._since: dict[str, float | None] = {}
         self._topics = tuple(topics)
         self._ledger = Ledger(pipeline, Series())
-        self._batches = Batches(self._ledger, dict(models or {}), limits)
+        self._batches = Batches(self._ledger, dict(models or {}), batch_bytes)
         self._clients = Clients(self._ledger)
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)

@@ -4,6 +4,7 @@ import re
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from stream.batch import Failure, FailureClass, Messages, Outcome, Rows, StageReport
 from stream.health import State
-from stream.metrics import METRICS, BatchLimits, Kind, Metrics, ModelName, PartitionLag, metrics_table
+from stream.metrics import METRICS, Kind, Metrics, ModelName, PartitionLag, metrics_table
 from stream.metrics.recorder import PAUSE_REASONS
 from stream.metrics.table import ALL, MAX_PARTITION_SERIES, MAX_SERIES, OTHER
 
@@ -354,12 +355,20 @@ def test_a_client_that_tells_nothing_yet_is_no_trouble() -> None:
 
 
 @pytest.mark.parametrize(
-    ("events", "size", "closed_by"), [(10, 0, "events"), (9, 99, "bytes"), (9, 80, "wait"), (0, 0, "wait")]
+    ("events", "size", "full", "closed_by"),
+    [
+        (10, 0, True, "events"),
+        (9, 99, True, "bytes"),
+        (9, 80, True, "events"),
+        (9, 99, False, "wait"),
+        (0, 0, False, "wait"),
+    ],
 )
-def test_a_batch_says_what_closed_it(events: int, size: int, closed_by: str) -> None:
-    m = Metrics("p", topics=["in"], limits=BatchLimits(10, 100))
+def test_a_batch_says_what_closed_it(events: int, size: int, full: bool, closed_by: str) -> None:
+    """However many events a full one has: its size follows the time that batches take."""
+    m = Metrics("p", topics=["in"], batch_bytes=100)
     value = b"v" * (size // max(events, 1))
-    messages = Messages.of([value] * events, topic="in", timestamp_ms=1000)
+    messages = replace(Messages.of([value] * events, topic="in", timestamp_ms=1000), full=full)
     m.committed(Outcome(messages, [], [], events), now=NOW, transaction_s=0.01)
     counted = {labels[1]: n for labels, n in scrape(m).items() if labels[0] == "stream_batches_total"}
     assert counted == {"events": 0, "bytes": 0, "wait": 0} | {closed_by: 1}

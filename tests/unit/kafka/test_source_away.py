@@ -1,4 +1,4 @@
-"""A Kafka that is away is noticed while nothing is read, and not only when the session ends."""
+"""What a poll tells: a Kafka that is away, while nothing is read; and a batch, whether it is full."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class Consumer:
 class Intake:
     arrived: Messages
     events: int = 0
+    size: int = 0
 
     def fetch(self, most: int, wait_s: float) -> bool:
         return False
@@ -83,3 +84,13 @@ def test_a_recovery_that_works_ends_it(source: Source, transport: Transport) -> 
     transport.tell(DOWN)
     source.rewind()
     assert source.poll(0) is None
+
+
+def test_a_batch_says_whether_more_would_have_fitted(transport: Transport) -> None:
+    settings = ClientSettings(Slot("p", "one"), ("t",), transport=transport, batch_events=2, batch_wait_s=0.0)
+    source = Source(settings)
+    for events, full in ((2, True), (1, False)):
+        transport.intake_.arrived, transport.intake_.events = Messages.of([b"v"] * events), events
+        read = source.poll(0)
+        assert read is not None
+        assert read.full is full
