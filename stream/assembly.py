@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from stream.avro import DirectorySchemas, EventReader, EventWriter, RegistrySchemas, Schema, SchemaStore, load_schema
 from stream.config import Config, examine
-from stream.config.rules import whole_number
+from stream.config.rules import unsaid_retry, whole_number
 from stream.errors import ConfigurationError, Problem
 from stream.pipeline import Condition, Output, Pipeline
 from stream.stages import kind
@@ -158,6 +158,8 @@ class _Assembly:
                 lambda: build_stage(entry.settings, names[index], columns, self.config.project),  # noqa: B023
             )
             if stage is not None:
+                if getattr(stage, "may_pass_later", False):
+                    self.problems += unsaid_retry(self.config.file, index)
                 stages.append(stage)
                 self.columns = stage.schema
             elif not self._excuse(kind(entry.kind).adds(entry.settings)):

@@ -117,22 +117,30 @@ def _retries(file: PipelineFile) -> Iterator[Problem]:
     default = file.failures.retry
     yield from _policy(default, ("failures", "retry"))
     for index, (entry, policy) in enumerate(zip(file.stages, file.retry_policies.values(), strict=True)):
-        own: Retry | None = getattr(entry.settings, "retry", None)
-        said = default.model_fields_set if own is None else default.model_fields_set | own.model_fields_set
-        if own is not None:
+        if getattr(entry.settings, "retry", None) is not None:
             yield from _policy(policy, ("stages", index, entry.kind, "retry"))
-        if entry.kind in NEEDS_RETRY and "delays_s" not in said:
-            yield Problem(
-                f"stages[{index}].{entry.kind} can fail for a while, and nothing says what happens to an event then:"
-                " add retry: {delays: [10s, 1m, 10m]} here, or for all stages under failures;"
-                " retry: {delays: []} makes it a dead letter at once",
-                ("stages", index, entry.kind),
-            )
+        if entry.kind in NEEDS_RETRY:
+            yield from unsaid_retry(file, index)
     if len(file.retry_tiers) > MAX_TIERS:
         yield Problem(
             f"the stages have {len(file.retry_tiers)} different delays, each a topic; at most {MAX_TIERS}: share some",
             ("failures", "retry"),
         )
+
+
+def unsaid_retry(file: PipelineFile, index: int) -> list[Problem]:
+    """What is wrong when an event can fail for a while at this stage: none, or that nothing says what happens then."""
+    entry, default = file.stages[index], file.failures.retry
+    own: Retry | None = getattr(entry.settings, "retry", None)
+    said = default.model_fields_set if own is None else default.model_fields_set | own.model_fields_set
+    if "delays_s" in said:
+        return []
+    told = (
+        f"stages[{index}].{entry.kind} can fail for a while, and nothing says what happens to an event then:"
+        " add retry: {delays: [10s, 1m, 10m]} here, or for all stages under failures;"
+        " retry: {delays: []} makes it a dead letter at once"
+    )
+    return [Problem(told, ("stages", index, entry.kind))]
 
 
 def _policy(policy: Retry, at: tuple[str | int, ...]) -> Iterator[Problem]:

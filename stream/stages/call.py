@@ -3,7 +3,7 @@
 - call:
     function: my_package.rules:adjust      # module:function, looked up in the project's folder too
     adds: {score: double, label: string}   # columns it adds or replaces, with their types
-    retry: {delays: [10s, 1m, 10m]}        # for TransientError; by default that of failures.retry
+    retry: {delays: [10s, 1m, 10m]}        # for TransientError; needed where it is known, here or in failures.retry
 
 The function gets a pyarrow.RecordBatch and returns one with as many rows, in the same order, that has
 the columns of `adds`. It may raise PoisonError (this event will never pass) or TransientError (it may
@@ -29,7 +29,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 from stream.batch import Batch, Result, resolve
-from stream.errors import ConfigurationError, Problem, ProcessError, StreamError
+from stream.errors import ConfigurationError, Problem, ProcessError, StreamError, TransientError
 from stream.stages.arrow_types import plain
 from stream.stages.expression import paths_of
 from stream.stages.retry import Retry
@@ -68,7 +68,7 @@ class Settings(BaseModel):
     retry: Retry | None = Field(
         default=None,
         description="For events at which the function raises TransientError; what is left out is taken from"
-        " `failures.retry`.",
+        " `failures.retry`. A function whose module knows TransientError needs `delays` in one of them.",
     )
 
 
@@ -87,6 +87,15 @@ class Call:
     @property
     def reads(self) -> frozenset[str]:
         return frozenset(self._columns)
+
+    @property
+    def may_pass_later(self) -> bool:
+        """Whether the function's module has TransientError, or one like it, or its code names it."""
+        module = sys.modules.get(getattr(self._function, "__module__", None) or "")
+        known = vars(module).values() if module is not None else ()
+        code = getattr(self._function, "__code__", None)
+        named = code is not None and TransientError.__name__ in code.co_names
+        return named or any(isinstance(it, type) and issubclass(it, TransientError) for it in known)
 
     def apply(self, batch: Batch) -> Result:
         """Raises PoisonError and its like as the function does; ProcessError for another exception, or when it does

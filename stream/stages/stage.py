@@ -27,6 +27,7 @@ class Stage(Protocol):
 
     A stage that waits for others has budget_s, the longest time for one batch, and hurry(), which a signal
     handler may call: what is not begun then is set aside as untried. One that holds connections has close().
+    One at which an event can fail that would pass later, which its kind alone does not tell, has may_pass_later.
     """
 
     name: str

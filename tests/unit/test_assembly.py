@@ -200,3 +200,40 @@ def test_a_file_of_which_nothing_is_left_is_told_as_it_is(tmp_path: Path, text: 
     with pytest.raises(ConfigurationError) as raised:
         open_pipeline(tmp_path / "p.yaml", {})
     assert raised.value.problems
+
+
+HOOK = """
+{imports}
+
+def adjust(batch):
+    {body}
+    return batch.append_column("seen", pa.array([True] * batch.num_rows))
+"""
+
+
+@pytest.mark.parametrize(
+    ("imports", "body", "failures", "refused"),
+    [
+        ("import pyarrow as pa\nfrom stream import TransientError", "", "", True),
+        ("import stream, pyarrow as pa", "if not batch: raise stream.TransientError('busy')", "", True),
+        ("import pyarrow as pa\nfrom stream import TransientError", "", "failures: {retry: {delays: [1s]}}\n", False),
+        ("import pyarrow as pa\nfrom stream import TransientError", "", "failures: {retry: {delays: []}}\n", False),
+        ("import pyarrow as pa\nfrom stream import PoisonError", "", "", False),
+    ],
+)
+def test_a_function_that_can_fail_for_a_while_needs_a_policy(
+    imports: str, body: str, failures: str, refused: bool, tmp_path: Path
+) -> None:
+    module = f"hook_{tmp_path.name.replace('-', '_')}"
+    (tmp_path / f"{module}.py").write_text(HOOK.format(imports=imports, body=body or "pass"))
+    (tmp_path / "in.avsc").write_text('{"type": "record", "name": "R", "fields": [{"name": "a", "type": "long"}]}')
+    (tmp_path / "p.yaml").write_text(
+        "pipeline: p\ninput: {topic: in, schema: in.avsc}\nstages:\n"
+        f"  - call: {{function: '{module}:adjust', adds: {{seen: boolean}}}}\n"
+        f"outputs: [{{topic: out, schema: in.avsc}}]\n{failures}"
+    )
+    if refused:
+        with pytest.raises(ConfigurationError, match=r"p\.yaml:4:11: stages\[0\]\.call can fail for a while"):
+            open_pipeline(tmp_path / "p.yaml", {})
+    else:
+        open_pipeline(tmp_path / "p.yaml", {})
