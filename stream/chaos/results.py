@@ -121,11 +121,10 @@ def runs_table(results: Results) -> str:
         memory = _figure(run.get("memory_slope_mib_per_min"))
         shape = f"{run['workers']} / {run['brokers']}, {run['protocol']}"
         shape += ", bursts" if run.get("load") == Rhythm.BURSTS else ""
-        rows.append(
-            [str(run["seed"]), shape, f"{run['minutes']:g}", f"{run['events']:,}", faults, *silence, memory, verdict]
-        )
+        made = [str(run["seed"]), f"`{run.get('commit', '')}`", shape, f"{run['minutes']:g}", f"{run['events']:,}"]
+        rows.append([*made, faults, *silence, memory, verdict])
     silences = ("Longest silence s", "with nothing broken")
-    shape_of = ("Seed", "Workers / brokers", "Minutes", "Events", "Faults")
+    shape_of = ("Seed", "Commit", "Workers / brokers", "Minutes", "Events", "Faults")
     return _table([*shape_of, *silences, "Memory MiB/min", "Verdict"], rows)
 
 

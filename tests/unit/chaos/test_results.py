@@ -50,7 +50,14 @@ def test_a_run_that_broke_a_promise_stands_in_the_tables_with_its_seed_and_what_
     assert "| faults in runs without a wrong event | 9 | below 33 % of faults |" in totals_table(results)
     assert faults_table(results).splitlines()[2].startswith("| `kill` | 16 | 38 % |"), "the bound is of the other run"
     assert "broken: 1 events lost, such as" in runs_table(results).splitlines()[-1]
-    assert runs_table(results).splitlines()[-1].startswith("| 7 | 3 / 3, classic | 1 |")
+    assert runs_table(results).splitlines()[-1].startswith("| 7 | `` | 3 / 3, classic | 1 |")
+
+
+def test_recovery_times_are_those_of_a_steady_load() -> None:
+    """In bursts a partition is silent because nothing comes."""
+    steady, bursts = run(1.0), {**run(100.0), "load": "bursts"}
+    assert Results([steady, bursts]).recoveries("kill") == [1.0, 2.0, 3.0]
+    assert "| 3 / 3, classic, bursts |" in runs_table(Results([bursts]))
 
 
 def test_results_are_read_from_all_files_of_a_folder_and_none_is_no_error(tmp_path) -> None:
