@@ -70,12 +70,14 @@ class Injector:
     def begin(self, fault: Fault) -> None:
         """Do it, and note whose partitions it hits; how it ends is arranged.
 
-        A fault of a worker that is not at work hits the next one that is.
+        A fault of a worker that is not at work, or that has only partitions of retry tiers, hits the next one that
+        has some of the input.
         """
+        affected: frozenset[int] = frozenset()
         if fault.kind in ON_WORKERS:
-            fault = replace(fault, target=self._slot(fault.target) or fault.target)
-        worker = self.crew.slots.get(fault.target) if fault.kind in ON_WORKERS else None
-        affected = (worker.partitions() if worker else frozenset()) or frozenset(range(self.partitions))
+            target, affected = self._victim(fault.target)
+            fault = replace(fault, target=target)
+        affected = affected or frozenset(range(self.partitions))
         if fault.kind not in (Kind.JOIN, Kind.FAILPOINT):
             self._hurt(fault, affected)
         self.say(str(fault))
@@ -117,8 +119,19 @@ class Injector:
 
     def _slot(self, wanted: int) -> int | None:
         """The wanted one or else the next that is at work."""
+        return next(iter(self._at_work(wanted)), None)
+
+    def _at_work(self, wanted: int) -> list[int]:
         slots = sorted(self.crew.slots, key=lambda slot: (slot < wanted, slot))
-        return next((slot for slot in slots if slot not in self._armed and self.crew.at_work(slot)), None)
+        return [slot for slot in slots if slot not in self._armed and self.crew.at_work(slot)]
+
+    def _victim(self, wanted: int) -> tuple[int, frozenset[int]]:
+        """Of those at work the next that has partitions of the input, and these; none, if nobody says so."""
+        slots = self._at_work(wanted)
+        for slot in slots:
+            if partitions := self.crew.slots[slot].partitions():
+                return slot, partitions
+        return (slots[0] if slots else wanted), frozenset()
 
     def _hurt(self, fault: Fault, affected: frozenset[int]) -> None:
         with self.follower.lock:

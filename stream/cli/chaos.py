@@ -31,8 +31,9 @@ EXAMPLES: Final = """\
   stream chaos --brokers 1 --output json
 
 Exit code 0: every promise held. 1: one was broken, and which. The faults
-follow from the seed; the machine's timing does not. Workers are given
-STREAM_TRANSPORT and STREAM_CODEC, if they are set."""
+follow from the seed; the machine's timing does not. One seed in three has
+its events in bursts. Workers are given STREAM_TRANSPORT and STREAM_CODEC, if
+they are set."""
 
 
 def command(
@@ -134,9 +135,11 @@ def _plan(
 def _tell_plan(plan: Plan, output: Output) -> None:
     rows: list[dict[str, Any]] = [{"at_s": f.at_s, "fault": str(f)} for f in plan.schedule]
     if output is Output.JSON:
-        as_json({"seed": plan.seed, "faults": rows})
+        as_json({"seed": plan.seed, "load": str(plan.load), "faults": rows})
     else:
-        as_table(["at, s", "fault"], [(row["at_s"], row["fault"]) for row in rows], f"seed {plan.seed}")
+        as_table(
+            ["at, s", "fault"], [(row["at_s"], row["fault"]) for row in rows], f"seed {plan.seed}, load {plan.load}"
+        )
 
 
 def again_command(plan: Plan, every_s: float) -> str:

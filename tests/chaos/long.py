@@ -78,9 +78,9 @@ def run(profile: str, seed: int, folder: Path, minutes: float | None = None) -> 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("profile", choices=PROFILES)
-    parser.add_argument("--seeds", type=seeds, default=seeds("1"))
+    parser.add_argument("--seeds", type=seeds, default=seeds("1"), help="3, or 1..4: a part each")
     parser.add_argument("--minutes", type=float, help="of faults in a part, if not the profile's")
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the lines; docs/reliability")
     chosen = parser.parse_args()
     chosen.results.mkdir(parents=True, exist_ok=True)
     path: Path = chosen.results / f"{chosen.profile}.jsonl"

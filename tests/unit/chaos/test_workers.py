@@ -141,3 +141,14 @@ def test_a_death_is_a_failpoints_only_where_one_was_set(tmp_path) -> None:
 def test_a_fault_of_a_worker_that_is_not_at_work_hits_the_next_one_that_is(wanted, hit) -> None:
     crew = SimpleNamespace(slots=dict.fromkeys((1, 2, 3, 4)), at_work=lambda slot: slot in (1, 3))
     assert injector([0.0], crew)._slot(wanted) == hit
+
+
+def test_a_worker_that_has_only_partitions_of_retry_tiers_is_no_victim_while_another_has_some_of_the_input() -> None:
+    def crew(**shares: frozenset[int]) -> SimpleNamespace:
+        slots = {n: SimpleNamespace(partitions=lambda n=n: shares[f"w{n}"]) for n in (1, 2, 3)}
+        return SimpleNamespace(slots=slots, at_work=lambda slot: slot in slots)
+
+    nothing, some = frozenset[int](), frozenset({0, 4})
+    assert injector([0.0], crew(w1=nothing, w2=nothing, w3=some))._victim(2) == (3, some)
+    assert injector([0.0], crew(w1=some, w2=nothing, w3=nothing))._victim(2) == (1, some)
+    assert injector([0.0], crew(w1=nothing, w2=nothing, w3=nothing))._victim(2) == (2, nothing)
