@@ -12,11 +12,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 Labels = tuple[str, ...]
+MANY: Final = 4096
+"""From so many values on it pays to look at their least and highest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,22 @@ class Distribution:
         """(upper bound, values up to it) as Prometheus has it, "+Inf" last."""
         names = [*(str(float(b)) for b in bounds), "+Inf"]
         return list(zip(names, np.cumsum(self.counts).astype(float).tolist(), strict=True))
+
+
+def bucketed(bounds: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """How many values are in each bucket, the last without a bound.
+
+    Many values are mostly in few buckets, as the ages of a batch's events are: comparing all of them with these bounds
+    is several times faster than looking for the bucket of each.
+    """
+    if len(values) < MANY or np.isnan(highest := values.max()):
+        return np.bincount(np.searchsorted(bounds, values, side="left"), minlength=len(bounds) + 1)
+    first, last = np.searchsorted(bounds, (values.min(), highest), side="left")
+    up_to = np.zeros(len(bounds) + 2, np.int64)
+    up_to[last + 1 :] = len(values)
+    for bucket in range(first, last):
+        up_to[bucket + 1] = np.count_nonzero(values <= bounds[bucket])
+    return np.diff(up_to)
 
 
 class Series:
@@ -59,7 +78,7 @@ class Series:
         self, name: str, labels: Labels, bounds: npt.NDArray[np.float64], values: npt.NDArray[np.float64]
     ) -> None:
         """Put all values into their buckets at once: a bound belongs to the bucket below it (`le`)."""
-        counts = np.bincount(np.searchsorted(bounds, values, side="left"), minlength=len(bounds) + 1)
+        counts = bucketed(bounds, values)
         with self._lock:
             before = self._distributions[name].get(labels, Distribution(np.zeros(len(bounds) + 1, np.int64), 0.0))
             after = Distribution(before.counts + counts, before.total + float(values.sum()))

@@ -15,6 +15,7 @@ from stream.batch import Failure, FailureClass, Messages, Outcome, Rows, StageRe
 from stream.health import State
 from stream.metrics import METRICS, Kind, Metrics, ModelName, PartitionLag, metrics_table
 from stream.metrics.recorder import PAUSE_REASONS
+from stream.metrics.series import MANY, bucketed
 from stream.metrics.table import ALL, MAX_PARTITION_SERIES, MAX_SERIES, OTHER
 
 ROOT = Path(__file__).parents[2]
@@ -90,6 +91,25 @@ def test_every_event_of_a_batch_is_in_the_latency_histogram_bucket_it_belongs_to
     assert up_to == {"0.005": 2, "0.01": 3, "1.0": 3, "2.5": 4, "86400.0": 4, "+Inf": 5}
     assert seen[f"{name}_count",] == 5, "the event without a timestamp is left out"
     assert seen[f"{name}_sum",] == pytest.approx(ages.sum(), abs=0.01)
+
+
+@pytest.mark.parametrize("shape", ["one bucket", "some", "all", "on the bounds", "beyond", "below", "not a number"])
+def test_many_values_are_in_the_buckets_that_each_would_be_put_into(shape: str) -> None:
+    bounds, numbers = np.array([0.1, 1.0, 10.0]), np.random.default_rng(1)
+    values = {
+        "one bucket": numbers.uniform(0.2, 0.9, MANY),
+        "some": numbers.uniform(0.05, 2, MANY),
+        "all": np.exp(numbers.normal(0, 3, MANY)),
+        "on the bounds": numbers.choice(bounds, MANY),
+        "beyond": np.full(MANY, 11.0),
+        "below": np.full(MANY, -1.0),
+        "not a number": np.where(numbers.random(MANY) < 0.1, np.nan, 0.5),
+    }[shape]
+    expected = [0, 0, 0, 0]
+    for value in values.tolist():
+        expected[next((i for i, bound in enumerate(bounds) if value <= bound), 3)] += 1
+    assert bucketed(bounds, values).tolist() == expected
+    assert bucketed(bounds, values[: MANY // 2]).tolist() != expected
 
 
 def test_an_event_from_the_future_has_no_latency() -> None:
