@@ -138,6 +138,27 @@ def test_a_transaction_on_a_producer_without_an_id_is_an_error_with_its_code() -
     made.discard()
 
 
+def test_a_flush_that_gets_no_answer_ends_after_its_time_and_says_what_is_left() -> None:
+    made = outlet()
+    some, messages = rows(5, b"v" * 50)
+    assert made.produce_rows(some, messages, np.zeros(5, np.int64), 0) == 5
+    assert made.flush(0.11) == 5
+    made.discard()
+
+
+def test_messages_that_failed_are_waited_for_no_longer_and_fill_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Their reports lie in a queue that the library's own flush does not empty: it would wait for ever."""
+    producer = Producer(open_library(), {"enable.metrics.push": False}, TROUBLE, LOG, lambda _e: None)
+    made = NativeOutlet(producer)
+    some, messages = rows(5, b"v" * 50)
+    assert made.produce_rows(some, messages, np.zeros(5, np.int64), 0) == 5
+    producer.purge()
+    assert made.flush(-1) == 0
+    assert "delivery report" not in caplog.text
+    assert made.trouble.lines == 0
+    made.discard()
+
+
 HEADERS: list[list[Header] | None] = [None, [("a", b"1"), ("a", None)], None, [("ü", b""), ("stream.x", b"y" * 300)]]
 
 
