@@ -32,7 +32,7 @@ def document(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
 
 
 def test_the_documents_show_what_is_committed(document: ModuleType) -> None:
-    for file in (document.DOCUMENT, document.DEPLOYMENT):
+    for file in (document.DOCUMENT, document.DEPLOYMENT, document.README):
         text = file.read_text("utf-8")
         assert document.filled(text) == text, "run: python -m bench.document"
 
@@ -41,9 +41,9 @@ def test_every_kind_of_result_has_a_place_in_the_document_and_a_table(document: 
     tables = importlib.import_module("bench.tables")
     shown = [
         {found[2] for found in document.MARKED.finditer(file.read_text("utf-8"))}
-        for file in (document.DOCUMENT, document.DEPLOYMENT)
+        for file in (document.DOCUMENT, document.DEPLOYMENT, document.README)
     ]
-    assert shown == [{*tables.TABLES, document.BARS}, {document.SIZING}]
+    assert shown == [{*tables.TABLES, document.BARS}, {document.SIZING}, {document.HEADLINE}]
     committed = {file.stem for file in document.RESULTS.glob("*.json")}
     assert committed <= {*tables.TABLES, "holds"}
 
