@@ -24,7 +24,7 @@ def headline(results: Mapping[str, Facts]) -> str:
     streams, python, java, cpu = (found[key] for key in told)
     text = (
         f"One process made {streams:.1f} times the events per second of Kafka Streams, {python:.1f} times those of "
-        f"plain Python with fastavro, and {java:.1f} times those of a plain Java loop, with {cpu:.2f} of its CPU (medians, "
-        f"{results['reference']['date']}). The goals, met and missed, stand there too."
+        f"plain Python with fastavro, and {java:.1f} times those of a plain Java loop, with {cpu:.2f} of its CPU "
+        f"(medians, {results['reference']['date']}). The goals, met and missed, stand there too."
     )
     return "\n".join([*wrap(text, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT), INDENT])
