@@ -123,7 +123,7 @@ BUGS: Final[Sequence[Bug]] = (
     Bug(
         "dead-letters-outside",
         "dead letters are in the transaction of their batch",
-        "stream/kafka/sink.py:Sink.produce",
+        "stream/kafka/sink.py:Sink.produce_records",
         "dead letters are produced by a producer of their own",
         "killed before the commit",
         Harm.LETTERS,
@@ -223,7 +223,7 @@ BUGS: Final[Sequence[Bug]] = (
         "stream/kafka/guard.py:LateRequestGuard.call",
         "what a call of the producer raises is ignored",
         "fenced inside a transaction",
-        Harm.ENDED,
+        Harm.MISCOUNTED,
         also=("unit/kafka/test_guard.py::test_a_call_that_raises_is_a_failed_attempt_with_its_cause",),
     ),
     Bug(

@@ -258,17 +258,19 @@ def _dead_letters_outside(original: Any, strike: Strike) -> Any:
 
     others: list[Any] = []
 
-    def produce(self: Any, record: Any) -> None:
-        if not record.topic.endswith(".dlq"):
-            original(self, record)
+    def produce_records(self: Any, records: Any) -> None:
+        letters = [record for record in records if record.topic.endswith(".dlq")]
+        original(self, [record for record in records if not record.topic.endswith(".dlq")])
+        if not letters:
             return
         strike()
         if not others:
             others.append(Producer({"bootstrap.servers": self.settings.user["bootstrap.servers"], "linger.ms": 0}))
-        others[0].produce(record.topic, record.value, record.key, headers=list(record.headers))
+        for record in letters:
+            others[0].produce(record.topic, record.value, record.key, headers=list(record.headers))
         others[0].flush()
 
-    return produce
+    return produce_records
 
 
 # client settings
