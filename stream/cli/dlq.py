@@ -247,7 +247,7 @@ def _name(given: str | None, chosen: Filter) -> str:
 
     if given is not None:
         if not given or "/" in given or not given.isprintable():
-            raise ConfigurationError([f"--name {given!r}: must be printable, without '/'"])
+            raise ConfigurationError([f"--name {given!r}: must be printable text of at least a character, without '/'"])
         return given
     return f"where-{hashlib.sha256(chosen.text.encode()).hexdigest()[:8]}" if chosen.text else "all"
 

@@ -37,7 +37,8 @@ class DeadLetterTopic:
         """Raises ConfigurationError when there is no dead-letter topic."""
         there = TopicAdmin(connection).existing([*file.input.topics, file.dead_letter_topic, resolved_topic(file)])
         if file.dead_letter_topic not in there:
-            raise ConfigurationError([f"the dead-letter topic {file.dead_letter_topic} does not exist"])
+            create = "`stream topics PIPELINE --apply` creates it"
+            raise ConfigurationError([f"the dead-letter topic {file.dead_letter_topic} does not exist: {create}"])
         return cls(file, connection, there)
 
     @property
