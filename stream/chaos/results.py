@@ -52,10 +52,11 @@ class Results:
     def recoveries(self, kind: str, name: str = "recovery_s") -> list[float]:
         """Of all faults of a kind, sorted, in seconds; "recovery_alone_s": of those that no other one overlapped.
 
-        Runs in bursts are left out: there a partition is silent because nothing comes.
+        Runs in bursts are left out, since there a partition is silent because nothing comes, and those that say why.
         """
         steady = [run for run in self.runs if run.get("load", Rhythm.STEADY) == Rhythm.STEADY]
-        return sorted(seconds for run in steady for seconds in run.get(name, {}).get(kind, []))
+        timed = [run for run in steady if "times_left_out" not in run]
+        return sorted(seconds for run in timed for seconds in run.get(name, {}).get(kind, []))
 
 
 def bound(trials: int) -> str:
@@ -116,7 +117,7 @@ def runs_table(results: Results) -> str:
     for run in results.runs:
         faults = ", ".join(f"{number} {kind}" for kind, number in run["faults"].items())
         verdict = "held" if run["held"] else "broken: " + "; ".join(_sentences(run["broken"]))
-        verdict += f" ({run['remark']})" if "remark" in run else ""
+        verdict += "".join(f" ({run[name]})" for name in ("remark", "times_left_out") if name in run)
         silence = [f"{run['longest_silence_s']:.1f}", _figure(run.get("longest_healthy_silence_s"))]
         memory = _figure(run.get("memory_slope_mib_per_min"))
         shape = f"{run['workers']} / {run['brokers']}, {run['protocol']}"
