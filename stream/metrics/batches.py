@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from stream.batch import FailureGroup, Messages, Outcome, StageReport, grouped
 from stream.metrics import table
@@ -45,9 +46,7 @@ class Batches:
         self._ledger.add(table.RECEIVED_BYTES, int(messages.value_offsets[-1]) + int(messages.key_offsets[-1]))
         self._ledger.observe(table.BATCH, len(messages))
         self._ledger.add(table.BATCHES, 1, self._closed_by(messages))
-        stamps = messages.timestamp[messages.timestamp >= 0]
-        # clocks of two machines may differ: an event from the future is as old as 0
-        self._ledger.observe(table.LATENCY, np.maximum(now * 1000 - stamps, 0) / 1000)
+        self._ledger.observe(table.LATENCY, _ages(messages.timestamp, now))
 
     def _count_outcomes(self, outcome: Outcome, retried: Collection[int]) -> None:
         again, dead = (part.count(_label) for part in grouped(outcome.failures).split(retried))
@@ -85,6 +84,15 @@ class Batches:
             if "suite" in group.facts:
                 for expectation in group.facts["expectations"].split(","):
                     self._ledger.add(table.VALIDATION, len(group.rows), group.facts["suite"], expectation, "critical")
+
+
+def _ages(stamps: npt.NDArray[np.int64], now: float) -> npt.NDArray[np.float64]:
+    """Seconds since the timestamps that there are. Clocks differ: an event from the future is as old as 0."""
+    there = stamps if len(stamps) and stamps.min() >= 0 else stamps[stamps >= 0]
+    ages = np.subtract(now * 1000, there, dtype=np.float64)
+    np.maximum(ages, 0, out=ages)
+    ages /= 1000
+    return ages
 
 
 def _label(group: FailureGroup) -> tuple[str, str]:

@@ -26,7 +26,12 @@ class Ledger:
         self.series.set(metric.name, self._labels(metric, labels), value)
 
     def observe(self, metric: Metric, values: float | npt.NDArray[np.float64], *labels: str) -> None:
-        self.series.observe(metric.name, self._labels(metric, labels), _BOUNDS[metric.name], np.atleast_1d(values))
+        """A value, or all of an array at once."""
+        where = self._labels(metric, labels)
+        if isinstance(values, np.ndarray):
+            self.series.observe_all(metric.name, where, _BOUNDS[metric.name], values)
+        else:
+            self.series.observe(metric.name, where, metric.buckets, values)
 
     def _labels(self, metric: Metric, values: tuple[str, ...]) -> tuple[str, ...]:
         """The series to count under: one of a closed set, one there is, or while there is room a new one."""

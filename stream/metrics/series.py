@@ -8,6 +8,7 @@ over outcomes equals the events received in every scrape.
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,8 +23,8 @@ MANY: Final = 4096
 """From so many values on it pays to look at their least and highest first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Distribution:
+@dataclass(slots=True)
+class Tally:
     """counts[i] values were at most bounds[i] and above the bound before it; the last count has no bound."""
 
     counts: npt.NDArray[np.int64]
@@ -33,6 +34,10 @@ class Distribution:
         """(upper bound, values up to it) as Prometheus has it, "+Inf" last."""
         names = [*(str(float(b)) for b in bounds), "+Inf"]
         return list(zip(names, np.cumsum(self.counts).astype(float).tolist(), strict=True))
+
+    def copy(self) -> Tally:
+        """As it stands now."""
+        return Tally(self.counts.copy(), self.total)
 
 
 def bucketed(bounds: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
@@ -57,7 +62,7 @@ class Series:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._numbers: defaultdict[str, dict[Labels, float]] = defaultdict(dict)
-        self._distributions: defaultdict[str, dict[Labels, Distribution]] = defaultdict(dict)
+        self._tallies: defaultdict[str, dict[Labels, Tally]] = defaultdict(dict)
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -74,15 +79,23 @@ class Series:
         with self._lock:
             self._numbers[name][labels] = value
 
-    def observe(
+    def observe(self, name: str, labels: Labels, bounds: Sequence[float], value: float) -> None:
+        """Put a value into its bucket: a bound belongs to the bucket below it (`le`)."""
+        bucket = bisect_left(bounds, value)
+        with self._lock:
+            tally = self._tally(name, labels, len(bounds))
+            tally.counts[bucket] += 1
+            tally.total += value
+
+    def observe_all(
         self, name: str, labels: Labels, bounds: npt.NDArray[np.float64], values: npt.NDArray[np.float64]
     ) -> None:
-        """Put all values into their buckets at once: a bound belongs to the bucket below it (`le`)."""
-        counts = bucketed(bounds, values)
+        """The same with all values at once."""
+        counts, total = bucketed(bounds, values), float(values.sum())
         with self._lock:
-            before = self._distributions[name].get(labels, Distribution(np.zeros(len(bounds) + 1, np.int64), 0.0))
-            after = Distribution(before.counts + counts, before.total + float(values.sum()))
-            self._distributions[name][labels] = after
+            tally = self._tally(name, labels, len(bounds))
+            tally.counts += counts
+            tally.total += total
 
     def clear(self, name: str) -> None:
         """Forget all series of a metric."""
@@ -93,13 +106,20 @@ class Series:
         with self._lock:
             return dict(self._numbers.get(name, {}))
 
-    def distributions(self, name: str) -> dict[Labels, Distribution]:
+    def distributions(self, name: str) -> dict[Labels, Tally]:
         with self._lock:
-            return dict(self._distributions.get(name, {}))
+            return {labels: tally.copy() for labels, tally in self._tallies.get(name, {}).items()}
 
     def known(self, name: str, labels: Labels) -> bool:
-        return labels in self._numbers.get(name, ()) or labels in self._distributions.get(name, ())
+        return labels in self._numbers.get(name, ()) or labels in self._tallies.get(name, ())
 
     def size(self, name: str) -> int:
         """How many series the metric has."""
-        return len(self._numbers.get(name, ())) + len(self._distributions.get(name, ()))
+        return len(self._numbers.get(name, ())) + len(self._tallies.get(name, ()))
+
+    def _tally(self, name: str, labels: Labels, bounds: int) -> Tally:
+        """Of a histogram's series; made when it is new."""
+        tallies = self._tallies[name]
+        if (tally := tallies.get(labels)) is None:
+            tally = tallies[labels] = Tally(np.zeros(bounds + 1, np.int64), 0.0)
+        return tally

@@ -15,7 +15,7 @@ from stream.batch import Failure, FailureClass, Messages, Outcome, Rows, StageRe
 from stream.health import State
 from stream.metrics import METRICS, Kind, Metrics, ModelName, PartitionLag, metrics_table
 from stream.metrics.recorder import PAUSE_REASONS
-from stream.metrics.series import MANY, bucketed
+from stream.metrics.series import MANY, Series, bucketed
 from stream.metrics.table import ALL, MAX_PARTITION_SERIES, MAX_SERIES, OTHER
 
 ROOT = Path(__file__).parents[2]
@@ -110,6 +110,26 @@ def test_many_values_are_in_the_buckets_that_each_would_be_put_into(shape: str) 
         expected[next((i for i, bound in enumerate(bounds) if value <= bound), 3)] += 1
     assert bucketed(bounds, values).tolist() == expected
     assert bucketed(bounds, values[: MANY // 2]).tolist() != expected
+
+
+@pytest.mark.parametrize("value", [-1.0, 0.05, 0.1, 0.5, 1.0, 10.0, 10.5])
+def test_one_value_is_put_where_it_would_be_among_many(value: float) -> None:
+    series, bounds = Series(), (0.1, 1.0, 10.0)
+    series.observe("one", ("p",), bounds, value)
+    series.observe_all("many", ("p",), np.array(bounds), np.array([value]))
+    one, many = (series.distributions(name)["p",] for name in ("one", "many"))
+    assert one.counts.tolist() == many.counts.tolist()
+    assert one.total == many.total == value
+
+
+def test_what_a_scrape_has_read_stays_as_it_was() -> None:
+    series = Series()
+    series.observe("seconds", ("p",), (1.0,), 0.5)
+    read = series.distributions("seconds")["p",]
+    series.observe("seconds", ("p",), (1.0,), 0.5)
+    series.observe_all("seconds", ("p",), np.array([1.0]), np.array([0.5]))
+    assert (read.counts.tolist(), read.total) == ([1, 0], 0.5)
+    assert series.distributions("seconds")["p",].counts.tolist() == [3, 0]
 
 
 def test_an_event_from_the_future_has_no_latency() -> None:
