@@ -20,7 +20,7 @@ WHAT: Final = {
     "manifest": "manifests of model packages",
     "onnx": "model files, before ONNX Runtime sees them",
     "schema": "Avro schemas; what is taken is compiled for both codecs",
-    "filter": "conditions of `stream dlq --where`; what is taken chooses among dead letters",
+    "filter": "conditions of dead letters (`--where`); what is taken chooses among dead letters",
     "answer": "answers of HTTP services, `Retry-After`, read into columns of every type",
     "environment": "`STREAM_*` variables and urls of stages; two inputs a case",
     "files": "files of events: CSV, JSON lines, Avro containers, Parquet",
