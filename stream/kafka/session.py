@@ -76,7 +76,12 @@ class Session:
     """The last transaction."""
     _committer: Committer = field(default_factory=Committer)
     _sink: Sink | None = None
-    _fences: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_FENCES + 1))
+    _fences: Mapping[str, deque[float]] = field(
+        default_factory=lambda: {client: deque(maxlen=MAX_FENCES + 1) for client in ("consumer", "producer")}
+    )
+    """When each client was fenced. Two processes of one name fence each other's clients in turn: counted together,
+    the last fence of the one that gives up would be one too many for the other, and both would end.
+    """
 
     def __post_init__(self) -> None:
         self.source = Source(
@@ -123,7 +128,7 @@ class Session:
             return self._committer.finish(PATIENCE * self.settings.transaction_timeout_s)
         except FatalError as error:
             since = self.clock() - FENCES_WITHIN_S
-            if not any(fence > since for fence in tuple(self._fences)):
+            if not any(fence > since for fences in self._fences.values() for fence in tuple(fences)):
                 raise
             raise FatalError(f"{error}, and it was fenced: {ANOTHER}") from error  # whose calls may hang, not fail
         finally:
@@ -232,7 +237,7 @@ class Session:
         process of this name, and as require_alive.
         """
         try:
-            with self._counting_fences():
+            with self._counting_fences("consumer"):
                 self.source.require_alive()
         except (TransactionError, SystemicError) as ended:
             log.warning("making a new consumer: %s", ended)
@@ -244,16 +249,17 @@ class Session:
         return self._sink
 
     @contextmanager
-    def _counting_fences(self) -> Iterator[None]:
+    def _counting_fences(self, client: str = "producer") -> Iterator[None]:
         """Raises FatalError instead of the TransactionError of a fence too many."""
         try:
             yield
         except TransactionError as error:
             if error.reason != FENCED:
                 raise
-            self._fences.append(self.clock())
-            if len(self._fences) > MAX_FENCES and self._fences[-1] - self._fences[0] < FENCES_WITHIN_S:
-                text = f"fenced {len(self._fences)} times within {FENCES_WITHIN_S:.0f} s: {ANOTHER}, or no transaction"
+            fences = self._fences[client]
+            fences.append(self.clock())
+            if len(fences) > MAX_FENCES and fences[-1] - fences[0] < FENCES_WITHIN_S:
+                text = f"fenced {len(fences)} times within {FENCES_WITHIN_S:.0f} s: {ANOTHER}, or no transaction"
                 raise FatalError(f"{text} ends within transaction.timeout ({error})") from error
             raise
 

@@ -415,7 +415,7 @@ def _fence_ends_the_process(original: Any, strike: Strike) -> Any:
     from stream.kafka.guard import FENCED
 
     @contextlib.contextmanager
-    def counting_fences(self: Any) -> Iterator[None]:
+    def counting_fences(self: Any, client: str = "producer") -> Iterator[None]:
         try:
             yield
         except TransactionError as error:

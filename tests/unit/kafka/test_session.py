@@ -237,6 +237,20 @@ def test_calls_that_hang_after_a_fence_point_to_the_other_process_too(
         session.finish_commit()
 
 
+def test_fences_of_its_producers_do_not_count_with_those_of_its_consumers(
+    session: Session, transport: Transport, clock: Clock
+) -> None:
+    """Of two processes of one name one must stay: the other's last fence may be of either client."""
+    for _ in range(MAX_FENCES):
+        clock.now += 1
+        transport.tell(FATAL_FENCE)
+        session.recover()
+        with pytest.raises(TransactionError), session._counting_fences():
+            raise TransactionError("fenced", FENCED)
+    with pytest.raises(FatalError, match="another process runs"), session._counting_fences():
+        raise TransactionError("fenced", FENCED)
+
+
 def test_fences_that_are_rare_are_all_survived(session: Session, transport: Transport, clock: Clock) -> None:
     for _ in range(3 * MAX_FENCES):
         clock.now += FENCES_WITHIN_S / MAX_FENCES
