@@ -38,10 +38,7 @@ NOT_RUN: Final[Mapping[tuple[str, str], str]] = {
     ): "builds for minutes; make wheel-test is run before a release, and by its workflow",
     ("docs/performance.md", "make bench-all"): LONG,
     ("docs/performance.md", "stream bench"): "tests/acceptance/test_bench.py runs it",
-    (
-        "docs/monitoring.md",
-        "make watch",
-    ): "runs until Ctrl-C; tests/acceptance/test_watched.py runs what it watches with",
+    ("docs/monitoring.md", "make watch"): "runs until Ctrl-C; tests/acceptance/test_watch.py runs it",
     ("docs/deployment.md", "make image"): "needs Docker; make container builds the same file by buildah",
     ("docs/deployment.md", "docker compose"): "needs Docker; make compose starts the same services by hand",
     (
