@@ -24,10 +24,10 @@ PAGE: Final = 4096
 EVENTS: Final = 320
 FLOOD: Final = 150_000
 BIG_MESSAGES: Final = {"STREAM_KAFKA_MESSAGE_MAX_BYTES": str(2 * MIB)}
-DEFAULTS: Final = "batch: {events: 10000, bytes: 16MiB, wait: 25ms}"
+DEFAULTS: Final = "batch: {}"
 RAISED: Final = "batch: {events: 1000000, bytes: 1GiB, wait: 8s}"
 RAISED_QUEUE: Final = {"STREAM_KAFKA_QUEUED_MAX_MESSAGES_KBYTES": "1000000"}
-MOST_MIB: Final = 560
+MOST_MIB: Final = 640
 """A worker with its libraries and a small model is 180 MiB; 64 are the client's queue, the rest two batches of 16 MiB:
 as they came, as columns, as outputs and as what is being sent.
 """
@@ -74,7 +74,7 @@ def flood() -> Iterator[Input]:
     """Nothing but dead letters, some of them large."""
     rng = random.Random(7)
     for number in range(FLOOD):
-        yield tiny.key(number), rng.randbytes(MIB if number % 1500 == 0 else 60), None, number % 2
+        yield tiny.key(number), rng.randbytes(MIB if number % 500 == 0 else 60), None, number % 2
 
 
 INPUTS: Final = {"events of 1 MiB": (large, EVENTS), "a flood of dead letters": (flood, FLOOD)}
