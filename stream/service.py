@@ -186,7 +186,12 @@ class Service:
 
 def _metrics(config: Config, pipeline: Pipeline) -> Metrics:
     models = {
-        stage.name: ModelName(stage.model_name, str(stage.model_version), getattr(stage, "model_digest", ""))
+        stage.name: ModelName(
+            stage.model_name,
+            str(stage.model_version),
+            getattr(stage, "model_digest", ""),
+            getattr(stage, "model_load_s", 0.0),
+        )
         for stage in pipeline.stages
         if hasattr(stage, "model_name") and hasattr(stage, "model_version")
     }

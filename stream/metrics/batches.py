@@ -14,11 +14,12 @@ from stream.metrics.ledger import Ledger
 
 
 class ModelName(NamedTuple):
-    """digest: of the model file, in hexadecimal."""
+    """digest: of the model file, in hexadecimal. load_s: what it took to load and prove."""
 
     model: str
     version: str
     digest: str = ""
+    load_s: float = 0.0
 
 
 DEFAULT_BYTES: Final = 16 * 1024 * 1024

@@ -224,8 +224,9 @@ class Metrics:
             self._ledger.set(table.ASSIGNED, 0, topic)
         for topic in outputs:
             self._ledger.add(table.SENT, 0, topic)
-        for stage, (model, number, digest) in models.items():
+        for stage, (model, number, digest, load_s) in models.items():
             self._ledger.set(table.MODEL, 1, stage, model, number, digest[:12])
+            self._ledger.set(table.MODEL_LOAD, load_s, stage, model, number)
             for outcome in ("passed", "failed"):
                 self._ledger.add(table.INFERENCE_EVENTS, 0, model, number, outcome)
         self.state(State.STARTING)

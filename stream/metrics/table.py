@@ -220,6 +220,12 @@ MODEL = _gauge(
     *_MODEL,
     Label("digest", source="first 12 digits of the model file's SHA-256"),
 )
+MODEL_LOAD = _gauge(
+    "model_load_seconds",
+    "Time it took at the start to load a stage's model and score its golden rows: a restart waits for it.",
+    _STAGE,
+    *_MODEL,
+)
 RECOVERIES = _counter(
     "recoveries_total",
     "New producer, committed offsets read again. late_request: the guard saw a request that may have been sent twice.",
@@ -258,7 +264,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     *(RETRIES, RETRY_WAITING, RETRY_DUE, HELD, HELD_SINCE, CALLS, CALL_SECONDS, CALLS_IN_FLIGHT, BREAKER),
     *(BATCH, BATCHES, INFLIGHT, TRANSACTIONS, TRANSACTION_SECONDS, LAST_COMMIT, LATENCY),
     *(LAG_EVENTS, LAG_SECONDS, CAUGHT_UP, NEWEST_EVENT, ASSIGNED, REBALANCES, REBALANCE_SECONDS),
-    *(VALIDATION, INFERENCE_EVENTS, INFERENCE_SECONDS, SCORES, MODEL),
+    *(VALIDATION, INFERENCE_EVENTS, INFERENCE_SECONDS, SCORES, MODEL, MODEL_LOAD),
     *(RECOVERIES, PAUSES, KAFKA_ERRORS),
     *(ROUND_TRIP, THROTTLE, QUEUE_EVENTS, QUEUE_BYTES, REQUEST_ERRORS, DISCONNECTS, SENT_BYTES, RECEIVED_WIRE_BYTES),
 )

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -64,6 +65,8 @@ class Infer:
     _model: Model
     _feeds: Sequence[Feed]
     _columns: Mapping[str, str]
+    model_load_s: float = 0.0
+    """Reading and checking the package, opening the graph, scoring its golden rows."""
 
     @property
     def model_digest(self) -> str:
@@ -105,16 +108,20 @@ def adds(settings: Settings) -> set[str] | None:
     return set(settings.outputs.values()) if settings.outputs is not None else None
 
 
-def build(settings: Settings, name: str, schema: pa.Schema, project: Project) -> Stage:
+def build(
+    settings: Settings, name: str, schema: pa.Schema, project: Project, clock: Callable[[], float] = time.monotonic
+) -> Stage:
     """Load the package and check it against the columns that reach the stage.
 
     Raises ConfigurationError: the package's own mistakes with their place in its files, else every input
     and output that does not fit, `at` relative to the settings.
     """
+    began = clock()
     try:
         model = Model(load_package(project.find(settings.model)))
     except ConfigurationError as error:
         raise ConfigurationError([problem.under("model") for problem in error.problems]) from None
+    load_s = clock() - began
     problems: list[Problem] = []
     feeds: tuple[Feed, ...] = ()
     try:
@@ -133,6 +140,7 @@ def build(settings: Settings, name: str, schema: pa.Schema, project: Project) ->
         _model=model,
         _feeds=feeds,
         _columns=columns,
+        model_load_s=load_s,
     )
 
 

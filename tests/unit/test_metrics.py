@@ -434,8 +434,9 @@ def test_a_dead_letter_that_was_resolved_has_no_age_and_a_tier_where_nothing_wai
 
 
 def test_the_model_that_runs_is_told_with_its_digest() -> None:
-    m = Metrics("p", models={"infer": ModelName("delay", "3", "0123456789abcdef")})
+    m = Metrics("p", models={"infer": ModelName("delay", "3", "0123456789abcdef", 0.25)})
     assert scrape(m)["stream_model_info", "infer", "delay", "3", "0123456789ab"] == 1
+    assert scrape(m)["stream_model_load_seconds", "infer", "delay", "3"] == 0.25
 
 
 def test_results_of_models_are_spread_over_buckets_and_those_of_other_stages_are_not_told() -> None:

@@ -116,7 +116,6 @@ _SHARE = (
             ' / scalar(count(stream_pipeline_state{state="running"}))',
             _NAMES,
         ),
-        width=12,
         board="stream-pipeline",
     ),
     lines(
@@ -124,8 +123,14 @@ _SHARE = (
         "short",
         "Workers that run each version. A step is a deploy: compare it with what changed elsewhere.",
         Query("count by (model, version) (stream_model_info)", _NAMES),
-        width=12,
         stacked=True,
+    ),
+    lines(
+        "Loading a model",
+        "s",
+        "What the start of a worker takes to load the model and to score its golden rows, the slowest worker. Much of "
+        "a restart: a smaller model, or more processor at the start.",
+        Query("max by (model, version) (stream_model_load_seconds)", _NAMES),
     ),
 )
 

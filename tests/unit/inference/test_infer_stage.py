@@ -55,6 +55,14 @@ def test_results_stand_beside_the_events_columns(project: Path) -> None:
     assert (infer.model_name, infer.model_version) == ("sum", 1)
 
 
+def test_how_long_the_model_took_to_load_is_known(project: Path) -> None:
+    times = iter([10.0, 10.75])
+    given = Settings(model="models/sum")
+    built = build(given, "infer", SCHEMA, Project(project / "pipelines"), lambda: next(times))
+    assert isinstance(built, Infer)
+    assert built.model_load_s == 0.75
+
+
 def test_a_sample_of_its_numbers_is_told_and_nothing_of_the_label(project: Path) -> None:
     infer = stage(project, outputs={"y": "score", "_model": "model"})
     result = infer.apply(batch(events((7, 1.0, 2), (8, 3.0, 4)), [0, 1]))
