@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
-
-from confluent_kafka import KafkaError, KafkaException
+from typing import Final
 
 from stream.config import PipelineFile
 from stream.devkafka import Cluster
 from stream.errors import ConfigurationError, UnreachableError
-from stream.kafka.connection import REQUEST_S, Connection
+from stream.kafka.connection import Connection
+from stream.kafka.removal import remove
 from stream.kafka.topics import Role, TopicAdmin, needed, plan
 
 TRIES: Final = 100
 TRY_AGAIN_S: Final = 0.1
-MEMBER_TRIES: Final = 40
-MEMBER_TRY_AGAIN_S: Final = 0.5
-"""Together longer than a worker's session, the classic protocol's 15 s."""
 KAFKA: Final = "STREAM_KAFKA_"
 BOOTSTRAP: Final = "STREAM_KAFKA_BOOTSTRAP_SERVERS"
 NOT_TAKEN: Final = ("STREAM_SCHEMA_REGISTRY_", "STREAM_FAILPOINT")
@@ -70,7 +65,7 @@ def topics(connection: Connection, file: PipelineFile, partitions: int) -> Itera
         _await(admin, needs)
         yield needs
     finally:
-        _remove(connection, file, needs)
+        remove(connection, needs, file.name)
 
 
 def _await(admin: TopicAdmin, needs: Mapping[str, Role]) -> None:
@@ -81,25 +76,3 @@ def _await(admin: TopicAdmin, needs: Mapping[str, Role]) -> None:
         time.sleep(TRY_AGAIN_S)
     late_s = TRIES * TRY_AGAIN_S
     raise UnreachableError(f"{late_s:.0f} s after they were created topics are not there: {', '.join(needs)}")
-
-
-def _remove(connection: Connection, file: PipelineFile, needs: Mapping[str, Role]) -> None:
-    """What is not there any more, or may not be deleted, stays: its name says whose it is."""
-    client = connection.admin()
-    for future in client.delete_topics(list(needs), operation_timeout=REQUEST_S, request_timeout=REQUEST_S).values():
-        with contextlib.suppress(KafkaException):
-            future.result()
-    for _ in range(MEMBER_TRIES):
-        if _group_removed(client, file.name):
-            return
-        time.sleep(MEMBER_TRY_AGAIN_S)
-
-
-def _group_removed(client: Any, group: str) -> bool:
-    """False while it has members: one that was killed, or left in a rebalance, is there until its session ends."""
-    (future,) = client.delete_consumer_groups([group], request_timeout=REQUEST_S).values()
-    try:
-        future.result()
-    except KafkaException as error:
-        return bool(error.args[0].code() != KafkaError.NON_EMPTY_GROUP)
-    return True
