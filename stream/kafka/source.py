@@ -24,6 +24,9 @@ from stream.kafka.waiting import Waiting, as_first_read
 
 IDLE_POLL_S: Final = 0.2
 """How long a poll waits for a first event; bounds how late a signal is seen."""
+LEAVING_POLLS: Final = 10
+LEAVING_POLL_S: Final = 0.02
+"""A static member tells that it leaves when its fetching has stopped, but not once it is closed: so that is awaited."""
 REFUSED: Final = frozenset(
     {
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -237,7 +240,8 @@ class Source:
         """Leave the group, as a static member too, so that others take over at once."""
         with contextlib.suppress(KafkaException):  # after a fatal error there is nothing to leave
             self._consumer.unsubscribe()
-            self._consumer.poll(0)
+            for _ in range(LEAVING_POLLS):
+                self._consumer.poll(LEAVING_POLL_S)
         with contextlib.suppress(KafkaException):  # the native client tells of it here once more
             self._consumer.close()
 
