@@ -75,6 +75,8 @@ class Session:
     _sent: Sent | None = None
     """The last transaction."""
     _committer: Committer = field(default_factory=Committer)
+    _second: Committer = field(default_factory=Committer)
+    """For transactions without a batch: how the last one with a batch ended may not have been asked yet."""
     _sink: Sink | None = None
     _fences: Mapping[str, deque[float]] = field(
         default_factory=lambda: {client: deque(maxlen=MAX_FENCES + 1) for client in ("consumer", "producer")}
@@ -172,11 +174,18 @@ class Session:
         No transaction may be under way: finish_commit() first. Raises as it does.
         """
         offsets = {where: mark.offset for where, mark in marks.items()}
+        texts, metadata = {where: mark.text for where, mark in marks.items()}, self.source.group_metadata()
         sink = self._sink or self._open_sink()
-        with self._counting_fences():
-            sink.begin()
-            sink.send_offsets(offsets, self.source.group_metadata(), {where: m.text for where, m in marks.items()})
-            sink.commit()
+
+        def transaction() -> float:
+            started = self.clock()
+            with self._counting_fences():
+                sink.begin()
+                sink.send_offsets(offsets, metadata, texts)
+                sink.commit()
+            return self.clock() - started
+
+        self._aside(transaction)
 
     def losses(self) -> int:
         """How often partitions were taken from this process; it only rises."""
@@ -192,6 +201,7 @@ class Session:
 
     def close(self) -> None:
         self._committer.close()
+        self._second.close()
         self._drop_sink()
         self.source.close()
 
@@ -222,8 +232,14 @@ class Session:
         is set to that, and no event of it is read twice. What fails is tried again at the next poll.
         """
         if self.source.assignment.without_offset and self._end_transaction() and (starts := self.source.starts()):
-            self._transact(lambda sink: None, starts, self.source.group_metadata())
+            metadata = self.source.group_metadata()
+            self._aside(lambda: self._transact(lambda sink: None, starts, metadata))
             self.source.start_at(starts)
+
+    def _aside(self, transaction: Callable[[], float]) -> None:
+        """One that is waited for at once, and no longer than any other (R10). Raises as finish_commit."""
+        self._second.begin(transaction)
+        self._second.finish(PATIENCE * self.settings.transaction_timeout_s)
 
     def _end_transaction(self) -> bool:
         """R7: a partition is not given back while a transaction holds its offsets; a lost one is not waited for."""

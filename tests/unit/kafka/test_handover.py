@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from confluent_kafka import KafkaError, Message, TopicPartition
 from unit.kafka.test_session import Outlet
 
 from stream.batch import Messages, Outcome, failures_of
+from stream.errors import TransactionError
 from stream.kafka.intake import MessageIntake
 from stream.kafka.session import Session
 from stream.kafka.settings import ClientSettings, Slot
@@ -81,6 +83,7 @@ class Transport:
     made: Consumer = field(init=False)
     name: str = "fake"
     carries_headers: bool = False
+    hangs: threading.Event | None = None
 
     def consumer(self, *_arguments: Any) -> Consumer:
         self.made = Consumer(self.group)
@@ -90,7 +93,7 @@ class Transport:
         return MessageIntake(consumer, assignment, on_event, topics)
 
     def outlet(self, *_arguments: Any) -> Outlet:
-        return Outlet(self.group)  # type: ignore[arg-type]
+        return Outlet(self.group, hangs=self.hangs)  # type: ignore[arg-type]
 
 
 def nothing() -> None: ...
@@ -139,6 +142,22 @@ def test_where_there_is_no_offset_the_start_is_committed_before_anything_is_read
     session.poll(0)
     assert group.offsets[B][0] == 0
     assert transport.made.started == [(1, 0)]
+
+
+def test_a_start_whose_calls_hang_is_not_waited_for_longer_than_any_other_transaction(group: Offsets) -> None:
+    transport = Transport(group, hangs=threading.Event())
+    settings = ClientSettings(Slot("p", "one"), ("input",), transport=transport, transaction_timeout_s=0.01)  # type: ignore[arg-type]
+    session = Session(settings)
+    transport.made.tell("on_assign", A, B)
+    session.recover()
+    transport.made.script = [(nothing, [no_offset(B)])]
+    session.poll(0)
+    try:
+        with pytest.raises(TransactionError, match="did not end within"):
+            session.poll(0)
+        assert transport.made.started == [], "where it is not certain that the start is committed nothing is read"
+    finally:
+        transport.hangs.set()  # type: ignore[union-attr]
 
 
 def test_a_missing_offset_that_is_told_behind_the_revoke_of_its_partition_is_not_ours_to_set(

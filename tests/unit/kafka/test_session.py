@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,6 +13,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from stream.batch import Messages, Outcome, failures_of
 from stream.errors import FatalError, SystemicError, TransactionError
 from stream.kafka.guard import FENCED, TroubleLog
+from stream.kafka.positions import Mark
 from stream.kafka.session import FENCES_WITHIN_S, MAX_FENCES, Session
 from stream.kafka.settings import ClientSettings, Slot
 from stream.kafka.source import TAKEN_OVER
@@ -70,6 +72,8 @@ class Outlet:
     group: Group
     trouble: TroubleLog = field(default_factory=TroubleLog)
     positions: list[TopicPartition] = field(default_factory=list)
+    hangs: threading.Event | None = None
+    """Calls do not return before it is set, whatever timeout they are given."""
 
     def init_transactions(self, timeout: float) -> None: ...
     def begin_transaction(self) -> None: ...
@@ -80,6 +84,8 @@ class Outlet:
         return 0
 
     def send_offsets_to_transaction(self, positions: list[TopicPartition], metadata: Any, timeout: float) -> None:
+        if self.hangs is not None:
+            self.hangs.wait()
         self.positions = positions
 
     def commit_transaction(self, timeout: float) -> None:
@@ -98,6 +104,7 @@ class Transport:
     carries_headers: bool = False
     consumers: list[Consumer] = field(default_factory=list)
     tell: Callable[[KafkaError], None] = lambda _error: None
+    hangs: threading.Event | None = None
 
     def consumer(self, properties: Any, on_error: Any, log: Any) -> Consumer:
         self.tell = on_error
@@ -108,7 +115,7 @@ class Transport:
         return Intake()
 
     def outlet(self, *_arguments: Any) -> Outlet:
-        return Outlet(self.group)
+        return Outlet(self.group, hangs=self.hangs)
 
 
 @dataclass
@@ -249,6 +256,21 @@ def test_fences_of_its_producers_do_not_count_with_those_of_its_consumers(
             raise TransactionError("fenced", FENCED)
     with pytest.raises(FatalError, match="another process runs"), session._counting_fences():
         raise TransactionError("fenced", FENCED)
+
+
+def test_a_transaction_without_a_batch_is_not_waited_for_longer_than_any_other(group: Group, clock: Clock) -> None:
+    """A mark of the quarantine whose calls hang: the loop goes on, and sees a signal to stop."""
+    never = threading.Event()
+    transport = Transport(group, hangs=never)
+    settings = ClientSettings(Slot("p", "one"), ("input",), transport=transport, transaction_timeout_s=0.01)  # type: ignore[arg-type]
+    session = Session(settings, clock=clock)
+    transport.consumers[0].assign()
+    session.recover()
+    try:
+        with pytest.raises(TransactionError, match="did not end within"):
+            session.mark({A: Mark(0, "suspect")})
+    finally:
+        never.set()
 
 
 def test_fences_that_are_rare_are_all_survived(session: Session, transport: Transport, clock: Clock) -> None:
