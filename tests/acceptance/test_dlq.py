@@ -277,69 +277,70 @@ def test_a_header_alone_never_decides_where_an_event_goes(
     assert dlq.unresolved() == 4
 
 
+def of_other_programs(topic: bytes) -> list[tuple[bytes, bytes, list[tuple[str, bytes]], int]]:
+    """Dead letters by Connect, a share group, Spring, and Spring's retry topics, each with another key."""
+    connect, share, spring = "__connect.errors.", "__dlq.errors.", "kafka_dlt-"
+    return [
+        (
+            b"c",
+            tiny.plain(0),
+            [
+                ("own", b"1"),
+                (connect + "topic", topic),
+                (connect + "partition", b"1"),
+                (connect + "offset", b"0"),
+                (connect + "stage", b"VALUE_CONVERTER"),
+                (connect + "exception.class.name", b"org.apache.kafka.connect.errors.DataException"),
+            ],
+            0,
+        ),
+        (
+            b"s",
+            tiny.plain(1),
+            [
+                (share + "topic", topic),
+                (share + "partition", b"2"),
+                (share + "offset", b"7"),
+                (share + "group", b"g"),
+                (share + "message", b"delivery count exceeded"),
+            ],
+            0,
+        ),
+        (
+            b"k",
+            tiny.plain(2),
+            [
+                (spring + "original-topic", topic),
+                (spring + "original-partition", (3).to_bytes(4, "big")),
+                (spring + "original-offset", (9).to_bytes(8, "big")),
+                (spring + "original-timestamp", (1_700_000_000_000).to_bytes(8, "big")),
+                (spring + "exception-cause-fqcn", b"java.lang.IllegalStateException"),
+            ],
+            0,
+        ),
+        (
+            b"r",
+            tiny.plain(3),
+            [
+                ("kafka_correlationId", b"own"),
+                ("kafka_original-topic", topic),
+                ("kafka_original-partition", (0).to_bytes(4, "big")),
+                ("kafka_original-offset", (5).to_bytes(8, "big")),
+                ("kafka_original-timestamp", (1_700_000_000_001).to_bytes(8, "big")),
+                (spring + "original-consumer-group", b"g"),
+                ("kafka_exception-cause-fqcn", b"java.net.SocketTimeoutException"),
+                ("retry_topic-attempts", (2).to_bytes(4, "big")),
+                ("retry_topic-attempts", (3).to_bytes(4, "big")),
+            ],
+            0,
+        ),
+    ]
+
+
 def test_dead_letters_of_other_programs_are_read_too(project: Callable[..., Project]) -> None:
     p = project()
     dlq = Dlq(p)
-    topic = p.input.encode()
-    connect, share, spring = "__connect.errors.", "__dlq.errors.", "kafka_dlt-"
-    p.io.produce(
-        p.dead_letters,
-        [
-            (
-                b"c",
-                tiny.plain(0),
-                [
-                    ("own", b"1"),
-                    (connect + "topic", topic),
-                    (connect + "partition", b"1"),
-                    (connect + "offset", b"0"),
-                    (connect + "stage", b"VALUE_CONVERTER"),
-                    (connect + "exception.class.name", b"org.apache.kafka.connect.errors.DataException"),
-                ],
-                0,
-            ),
-            (
-                b"s",
-                tiny.plain(1),
-                [
-                    (share + "topic", topic),
-                    (share + "partition", b"2"),
-                    (share + "offset", b"7"),
-                    (share + "group", b"g"),
-                    (share + "message", b"delivery count exceeded"),
-                ],
-                0,
-            ),
-            (
-                b"k",
-                tiny.plain(2),
-                [
-                    (spring + "original-topic", topic),
-                    (spring + "original-partition", (3).to_bytes(4, "big")),
-                    (spring + "original-offset", (9).to_bytes(8, "big")),
-                    (spring + "original-timestamp", (1_700_000_000_000).to_bytes(8, "big")),
-                    (spring + "exception-cause-fqcn", b"java.lang.IllegalStateException"),
-                ],
-                0,
-            ),
-            (
-                b"r",
-                tiny.plain(3),
-                [
-                    ("kafka_correlationId", b"own"),
-                    ("kafka_original-topic", topic),
-                    ("kafka_original-partition", (0).to_bytes(4, "big")),
-                    ("kafka_original-offset", (5).to_bytes(8, "big")),
-                    ("kafka_original-timestamp", (1_700_000_000_001).to_bytes(8, "big")),
-                    (spring + "original-consumer-group", b"g"),
-                    ("kafka_exception-cause-fqcn", b"java.net.SocketTimeoutException"),
-                    ("retry_topic-attempts", (2).to_bytes(4, "big")),
-                    ("retry_topic-attempts", (3).to_bytes(4, "big")),
-                ],
-                0,
-            ),
-        ],
-    )
+    p.io.produce(p.dead_letters, of_other_programs(p.input.encode()))
     assert {g["reason"] for g in dlq.json("list")["groups"]} == {
         "org.apache.kafka.connect.errors.DataException",
         "delivery count exceeded",
