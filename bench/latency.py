@@ -15,13 +15,12 @@ from typing import Any, Final
 from bench import pinning
 from bench.broker import broker
 from bench.committed import RESULTS, Facts, facts, measured_on, say, spread_text, table, write
-from bench.job import DEAD_LETTERS, FLIGHT, INPUT, OUTPUT, PARTITIONS, Job, job
+from bench.job import DEAD_LETTERS, INPUT, OUTPUT, PARTITIONS, Job, job
 from bench.models import MLP
 from bench.pinning import BROKER_CORE, SYSTEM_CORE, cores, pinned
-from bench.running import NOT_NATIVE, Place, environ_of, mark, run
+from bench.running import NOT_NATIVE, Place, mark, own_project, run
 from bench.systems import SYSTEMS, WORK, System, scratch
-from stream.avro import load_schema
-from stream.bench.derive import derive, topic_of
+from stream.bench.derive import topic_of
 from stream.bench.load import SteadyLoad
 from stream.bench.place import topics
 from stream.bench.processes import Process
@@ -90,9 +89,7 @@ def _runs(work: Job, given: argparse.Namespace) -> list[dict[str, Any]]:
 
 def _run(system: System, work: Job, place: Place, rate: int, seconds: float) -> dict[str, Any]:
     folder, name = scratch(f"latency-{system.name}"), mark()
-    (folder / "project").mkdir()
-    environ = {**environ_of(place), **system.environ}
-    pipeline = derive(load(work.model.pipeline, environ), load_schema(FLIGHT), name, folder / "project")
+    environ, pipeline = own_project(system, work, place, name, folder)
     connection = Connection({"bootstrap.servers": place.broker.direct})
 
     def start(slot: int) -> Process:

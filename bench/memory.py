@@ -14,13 +14,12 @@ from typing import Any, Final
 
 from bench.broker import broker
 from bench.committed import RESULTS, Facts, facts, measured_on, say, table, write
-from bench.job import DEAD_LETTERS, FLIGHT, INPUT, OUTPUT, PARTITIONS, Job, job
+from bench.job import DEAD_LETTERS, INPUT, OUTPUT, PARTITIONS, Job, job
 from bench.models import MLP
 from bench.pinning import BROKER_CORE, SYSTEM_CORE, cores, pinned
-from bench.running import MIB, NOT_NATIVE, Place, Program, environ_of, mark, stream_command
+from bench.running import MIB, NOT_NATIVE, Place, Program, mark, own_project, stream_command
 from bench.systems import SYSTEMS, WORK, System, scratch
-from stream.avro import load_schema
-from stream.bench.derive import derive, topic_of
+from stream.bench.derive import topic_of
 from stream.bench.load import fill
 from stream.bench.place import topics
 from stream.bench.processes import Process
@@ -75,9 +74,7 @@ def growth_mib(run: dict[str, Any]) -> float:
 
 def _run(system: System, work: Job, place: Place, times: int) -> dict[str, Any]:
     folder, name = scratch(f"memory-{system.name}"), mark()
-    (folder / "project").mkdir()
-    environ = {**environ_of(place), **system.environ}
-    pipeline = derive(load(work.model.pipeline, environ), load_schema(FLIGHT), name, folder / "project")
+    environ, pipeline = own_project(system, work, place, name, folder)
     direct = Connection({"bootstrap.servers": place.broker.direct})
     total = len(work) * times
     with topics(direct, load(pipeline, environ).file, PARTITIONS):

@@ -14,13 +14,12 @@ from typing import Any, Final
 
 from bench.broker import broker
 from bench.committed import RESULTS, Facts, facts, measured_on, say, spread_text, table, write
-from bench.job import FLIGHT, INPUT, PARTITIONS, Job, job
+from bench.job import INPUT, PARTITIONS, Job, job
 from bench.models import MLP
 from bench.pinning import BROKER_CORE, SYSTEM_CORE, cores, pinned
-from bench.running import Place, environ_of, mark, stream_command
+from bench.running import Place, mark, own_project, stream_command
 from bench.systems import SYSTEMS, WORK, System, scratch
-from stream.avro import load_schema
-from stream.bench.derive import derive, topic_of
+from stream.bench.derive import topic_of
 from stream.bench.load import fill
 from stream.bench.place import topics
 from stream.bench.processes import Process
@@ -82,9 +81,7 @@ def share(run: dict[str, Any]) -> float:
 
 def _run(system: System, work: Job, place: Place) -> dict[str, Any]:
     folder, name = scratch(f"metrics-{system.name}"), mark()
-    (folder / "project").mkdir()
-    environ = {**environ_of(place), **system.environ}
-    pipeline = derive(load(work.model.pipeline, environ), load_schema(FLIGHT), name, folder / "project")
+    environ, pipeline = own_project(system, work, place, name, folder)
     direct = Connection({"bootstrap.servers": place.broker.direct})
     told = folder / "metered.json"
     executable, _, _, *arguments = stream_command(pipeline)

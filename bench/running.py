@@ -56,9 +56,7 @@ def run(system: System, job: Job, place: Place, mark: str) -> Run:
     """Figures of one run, or `error` with what went wrong. mark starts the names of its topics and group."""
     events = job.first(max(1, round(len(job) * system.share)))
     folder = scratch(system.name)
-    (folder / "project").mkdir()
-    environ = {**environ_of(place), **system.environ}
-    pipeline = derive(load(job.model.pipeline, environ), load_schema(FLIGHT), mark, folder / "project")
+    environ, pipeline = own_project(system, job, place, mark, folder)
     direct = Connection({"bootstrap.servers": place.broker.direct})
     with topics(direct, load(pipeline, environ).file, PARTITIONS):
         fill(direct, topic_of(mark, INPUT), events.events, len(events), lambda _n: None)
@@ -102,6 +100,13 @@ def environ_of(place: Place) -> dict[str, str]:
         "STREAM_LOG_FORMAT": "json",
         "STREAM_HTTP_ADDRESS": "127.0.0.1:0",
     }
+
+
+def own_project(system: System, job: Job, place: Place, mark: str, folder: Path) -> tuple[dict[str, str], Path]:
+    """The variables of a run of stream, and its pipeline file in a new folder: the job's, with names of its own."""
+    (folder / "project").mkdir()
+    environ = {**environ_of(place), **system.environ}
+    return environ, derive(load(job.model.pipeline, environ), load_schema(FLIGHT), mark, folder / "project")
 
 
 def stream_command(pipeline: Path) -> Sequence[str]:
