@@ -218,13 +218,17 @@ def test_whoever_waits_when_fenced_finds_out_when_he_recovers(session: Session, 
     assert len(transport.consumers) == 2
 
 
+def survive_a_fence(session: Session, transport: Transport, clock: Clock) -> None:
+    clock.now += 1
+    transport.tell(FATAL_FENCE)
+    session.recover()
+
+
 def test_fenced_again_and_again_it_gives_way_to_the_other_process(
     session: Session, transport: Transport, clock: Clock
 ) -> None:
     for _ in range(MAX_FENCES):
-        clock.now += 1
-        transport.tell(FATAL_FENCE)
-        session.recover()
+        survive_a_fence(session, transport, clock)
     transport.tell(FATAL_FENCE)
     with pytest.raises(FatalError, match="another process runs with the same STREAM_INSTANCE and slot"):
         session.recover()
@@ -249,9 +253,7 @@ def test_fences_of_its_producers_do_not_count_with_those_of_its_consumers(
 ) -> None:
     """Of two processes of one name one must stay: the other's last fence may be of either client."""
     for _ in range(MAX_FENCES):
-        clock.now += 1
-        transport.tell(FATAL_FENCE)
-        session.recover()
+        survive_a_fence(session, transport, clock)
         with pytest.raises(TransactionError), session._counting_fences():
             raise TransactionError("fenced", FENCED)
     with pytest.raises(FatalError, match="another process runs"), session._counting_fences():
